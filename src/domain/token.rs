@@ -1,0 +1,96 @@
+//! What is configured: tokens and the workspaces they belong to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{Name, Scope, Secret, Uuid};
+
+/// One configured Hex API token, without its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSpec {
+    /// How the token is known outside the process.
+    pub name: Name,
+    /// The Hex stack that it belongs to, and the only one that its credential is sent to.
+    pub workspace: Arc<Workspace>,
+    /// Scopes that the token's jobs need.
+    pub required_scopes: BTreeSet<Scope>,
+    /// Projects that the token's jobs need, by configured name.
+    pub projects: BTreeMap<Name, Uuid>,
+    /// Whether the read scopes that are not required are looked for too, once a day.
+    pub least_privilege: bool,
+    /// The expiry as configured, used where the API does not tell.
+    pub expires_at: Option<DeclaredExpiry>,
+    /// The people to turn to.
+    pub token_owner: Option<String>,
+    /// Where a new token is made.
+    pub rotate_url: Option<String>,
+    /// Days left from which a warning is due.
+    pub expiry_warning: Duration,
+    /// Days left from which it is urgent.
+    pub expiry_critical: Duration,
+}
+
+/// One configured Hex stack with its request budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// How the workspace is known outside the process.
+    pub name: Name,
+    /// Scheme, host and port, without a trailing slash: `https://app.hex.tech`.
+    pub origin: String,
+    /// The organisation that its tokens must belong to.
+    pub org_id: Option<String>,
+    /// The most requests in any sliding minute.
+    pub requests_per_minute: u32,
+    /// Certificates (PEM) trusted in place of the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// A proxy for all requests; may hold a password.
+    pub proxy: Option<Secret>,
+}
+
+/// An expiry as the configuration declares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeclaredExpiry {
+    /// It expires at this time.
+    At(Timestamp),
+    /// It never expires.
+    Never,
+}
+
+/// Whose rights a token carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// A personal access token: mirrors its user, has no scopes, must expire within 120 days.
+    Personal,
+    /// A workspace token: has scopes and may never expire.
+    Workspace,
+    /// Neither the prefix nor an answer has told yet.
+    #[default]
+    Unknown,
+}
+
+impl Kind {
+    /// Reads Hex's prefixes, `hxtp_` and `hxtw_` (Hex's API overview, "API tokens").
+    pub(super) fn of_credential(text: &str) -> Self {
+        if text.starts_with("hxtp_") {
+            Self::Personal
+        } else if text.starts_with("hxtw_") {
+            Self::Workspace
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// The value of the label `kind`.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Personal => "personal",
+            Self::Workspace => "workspace",
+            Self::Unknown => "unknown",
+        }
+    }
+}
