@@ -1,1 +1,387 @@
-//! (to be written)
+//! What is known now: the single source for the metrics, the API, the page and the command line.
+//!
+//! Every outcome enters through [`Store::observe`], every reader leaves with a [`Snapshot`]. The lock is
+//! held briefly and never over an await.
+
+pub mod history;
+pub mod view;
+mod workspace;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+pub use view::{Counts, CredentialView, ReloadStatus, Snapshot, TokenView, WorkspaceView};
+use workspace::WorkspaceRecord;
+
+use crate::{
+    clock::Clock,
+    domain::{
+        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, Seen,
+        TokenRecord, TokenSpec, TokenState, Workspace, classify,
+        life::Peers,
+        record::{Effects, Heard, Remembered},
+    },
+};
+
+/// All that is known.
+#[derive(Debug)]
+pub struct Store {
+    clock: Arc<dyn Clock>,
+    key: DigestKey,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    cadence: Cadence,
+    tokens: BTreeMap<Name, Arc<TokenView>>,
+    workspaces: BTreeMap<Name, WorkspaceRecord>,
+    reload: ReloadStatus,
+}
+
+/// What an observation brought about.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Why the outcome is what it is.
+    pub reason: Option<Reason>,
+    /// What changed for the token itself.
+    pub effects: Effects,
+    /// Other tokens that are now due.
+    pub wake: Vec<Name>,
+    /// How long the workspace's other requests must pause too: two of its tokens were told to.
+    pub workspace_pause: Option<Duration>,
+}
+
+impl Store {
+    /// An empty store. `key` tells credentials apart; it is the state file's where there is one.
+    pub fn new(clock: Arc<dyn Clock>, key: DigestKey) -> Self {
+        let reload = ReloadStatus { successful: true, last_success: clock.now().at };
+        let inner = Inner {
+            cadence: Cadence::default(),
+            tokens: BTreeMap::new(),
+            workspaces: BTreeMap::new(),
+            reload,
+        };
+        Self { clock, key, inner: Mutex::new(inner) }
+    }
+
+    /// The key under which credentials are told apart.
+    pub fn digest_key(&self) -> &DigestKey {
+        &self.key
+    }
+
+    /// Makes the configured tokens the ones that are known. A token keeps its record while its workspace
+    /// and credential stay the same, under whatever name; `remembered` is asked about the rest.
+    pub fn conform(
+        &self,
+        cadence: Cadence,
+        workspaces: impl IntoIterator<Item = (Arc<Workspace>, f64)>,
+        tokens: impl IntoIterator<Item = (Arc<TokenSpec>, Credential)>,
+        remembered: impl Fn(&TokenSpec, &Digest) -> Option<Remembered>,
+    ) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        inner.cadence = cadence;
+        let mut known = std::mem::take(&mut inner.workspaces);
+        for (spec, planned) in workspaces {
+            let record = match known.remove(&spec.name) {
+                Some(before) if before.spec.origin == spec.origin => before.with(spec.clone(), planned),
+                _ => WorkspaceRecord::new(spec.clone(), planned),
+            };
+            inner.workspaces.insert(spec.name.clone(), record);
+        }
+        let mut before = std::mem::take(&mut inner.tokens);
+        let tokens: Vec<_> = tokens.into_iter().map(|(spec, it)| (spec, self.describe(&it), it)).collect();
+        let taken = renames(&mut before, &tokens);
+        for (spec, credential, source) in tokens {
+            let kind = match &source {
+                Credential::Loaded { secret, .. } => secret.kind(),
+                Credential::Unreadable(_) => Kind::Unknown,
+            };
+            let same_name = before.remove(&spec.name).filter(|view| same_stack(&view.spec, &spec));
+            let renamed =
+                || credential.digest.and_then(|digest| taken.get(&(spec.name.clone(), digest)).cloned());
+            let mut view = match same_name.or_else(renamed) {
+                Some(known) => continued(&known, &spec, credential, kind),
+                None => fresh(&spec, credential, kind, now, &remembered),
+            };
+            let hex_now = inner.hex_now(&spec.workspace.name, now);
+            view.record.conform(&spec, |check| asks(&spec, check), now, hex_now);
+            inner.tokens.insert(spec.name.clone(), Arc::new(view));
+        }
+    }
+
+    /// Notes how a load of the configuration went.
+    pub fn note_reload(&self, status: ReloadStatus) {
+        self.lock().reload = status;
+    }
+
+    /// Takes in what a probe saw. `None`: there is no such token any more.
+    pub fn observe(&self, name: &Name, observation: &Observation) -> Option<Observed> {
+        let now = self.clock.now();
+        let outcome = classify(observation);
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let cadence = inner.cadence;
+        let view = inner.tokens.get(name)?.clone();
+        let workspace = inner.workspaces.get_mut(&view.spec.workspace.name)?;
+        workspace.hear(observation, &outcome, now);
+        let mut observed = Observed { reason: Some(outcome.reason), ..Observed::default() };
+        if let Some(pause) = pause_asked(observation) {
+            observed.workspace_pause = workspace.rate_limited(name, pause, now);
+        }
+        let peers =
+            if outcome.reason == Reason::Unauthorized { inner.peers(&view, now) } else { Peers::default() };
+        let heard = Heard {
+            question: &observation.question,
+            outcome: &outcome,
+            status: observation.status(),
+            duration: observation.duration,
+            now,
+            hex_now: inner.hex_now(&view.spec.workspace.name, now),
+            peers,
+        };
+        let view = Arc::make_mut(inner.tokens.get_mut(name)?);
+        observed.effects = view.record.apply(&heard, &view.spec, &cadence);
+        view.last_probe = Some(now.at);
+        view.counts.count(failure(view, &heard));
+        view.history.push(history::Entry {
+            at: now.at,
+            check: observation.question.check,
+            project: observation.question.project_name().cloned(),
+            reason: outcome.reason,
+            status: observation.status(),
+            duration: observation.duration,
+        });
+        if observed.effects.accepted {
+            let (workspace, revived) = (view.spec.workspace.name.clone(), observed.effects.revived);
+            observed.wake = inner.wake_peers(name, &workspace, revived, now);
+        }
+        Some(observed)
+    }
+
+    /// Notes the intervals in force of a token's checks.
+    pub fn note_intervals(&self, name: &Name, intervals: BTreeMap<Check, Duration>) {
+        let mut inner = self.lock();
+        if let Some(view) = inner.tokens.get_mut(name)
+            && view.intervals != intervals
+        {
+            Arc::make_mut(view).intervals = intervals;
+        }
+    }
+
+    /// Judges all tokens anew as time passes. Returns the changes.
+    pub fn settle(&self) -> Vec<(Name, TokenState, TokenState)> {
+        let now = self.clock.now();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let mut changes = Vec::new();
+        let hex_now: BTreeMap<Name, Timestamp> =
+            inner.workspaces.keys().map(|name| (name.clone(), inner.hex_now(name, now))).collect();
+        for view in inner.tokens.values_mut() {
+            let hex_now = hex_now.get(&view.spec.workspace.name).copied().unwrap_or(now.at);
+            if crate::domain::state::judge(&view.record, &view.spec, hex_now) != view.record.state() {
+                let view = Arc::make_mut(view);
+                if let Some((before, after)) = view.record.settle(&view.spec, now, hex_now) {
+                    changes.push((view.spec.name.clone(), before, after));
+                }
+            }
+        }
+        changes
+    }
+
+    /// Notes that a dry run of this workspace started a real run.
+    pub fn note_dry_run_unsafe(&self, workspace: &Name) {
+        if let Some(record) = self.lock().workspaces.get_mut(workspace) {
+            record.dry_run_unsafe = true;
+        }
+    }
+
+    /// One token now.
+    pub fn token(&self, name: &Name) -> Option<Arc<TokenView>> {
+        self.lock().tokens.get(name).cloned()
+    }
+
+    /// The time on the clock of a workspace's Hex.
+    pub fn hex_now(&self, workspace: &Name) -> Timestamp {
+        let now = self.clock.now();
+        self.lock().hex_now(workspace, now)
+    }
+
+    /// Everything now.
+    pub fn snapshot(&self) -> Snapshot {
+        let now = self.clock.now();
+        let inner = self.lock();
+        let tokens: Vec<_> = inner.tokens.values().cloned().collect();
+        let workspaces = inner.workspaces.values().map(|record| record.view(&tokens, now)).collect();
+        Snapshot { now, tokens, workspaces, reload: inner.reload }
+    }
+
+    fn describe(&self, credential: &Credential) -> CredentialView {
+        match credential {
+            Credential::Loaded { secret, loaded_at } => CredentialView {
+                digest: Some(secret.digest(&self.key)),
+                loaded_at: Some(*loaded_at),
+                problem: None,
+            },
+            Credential::Unreadable(problem) => {
+                CredentialView { digest: None, loaded_at: None, problem: Some(*problem) }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while holding it ends the process through its task's owner; readers may still look.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn hex_now(&self, workspace: &Name, now: Moment) -> Timestamp {
+        self.workspaces.get(workspace).map_or(now.at, |record| record.hex_now(now))
+    }
+
+    /// The tokens of the same workspace with another credential.
+    fn peers(&self, of: &TokenView, now: Moment) -> Peers {
+        self.tokens
+            .values()
+            .filter(|view| {
+                view.spec.workspace.name == of.spec.workspace.name
+                    && view.spec.name != of.spec.name
+                    && view.credential.digest != of.credential.digest
+            })
+            .fold(Peers::default(), |peers, view| peers.with(&view.record.as_peer(), now))
+    }
+
+    /// An acceptance ends a mass rejection, and gives hope to others that were rejected.
+    fn wake_peers(&mut self, accepted: &Name, workspace: &Name, revived: bool, now: Moment) -> Vec<Name> {
+        let hope = revived
+            && self.workspaces.get_mut(workspace).is_some_and(|record| record.may_reconsider_rejected(now));
+        let mut woken = Vec::new();
+        for (name, view) in &mut self.tokens {
+            if view.spec.workspace.name != *workspace || name == accepted {
+                continue;
+            }
+            let is_held = view.record.pending().is_some_and(|pending| pending.held_until.is_some());
+            let is_rejected = matches!(view.record.life(), crate::domain::life::Life::Rejected(_));
+            if is_held {
+                Arc::make_mut(view).record.release();
+            } else if hope && is_rejected {
+                Arc::make_mut(view).record.reconsider();
+            } else {
+                continue;
+            }
+            woken.push(name.clone());
+        }
+        woken
+    }
+}
+
+fn same_stack(a: &TokenSpec, b: &TokenSpec) -> bool {
+    a.workspace.origin == b.workspace.origin
+}
+
+/// Records whose name is gone, by the new name that carries on with their workspace and credential.
+fn renames(
+    before: &mut BTreeMap<Name, Arc<TokenView>>,
+    tokens: &[(Arc<TokenSpec>, CredentialView, Credential)],
+) -> BTreeMap<(Name, Digest), Arc<TokenView>> {
+    let gone: Vec<Arc<TokenView>> = before
+        .values()
+        .filter(|view| tokens.iter().all(|(spec, ..)| spec.name != view.spec.name))
+        .cloned()
+        .collect();
+    let mut taken = BTreeMap::new();
+    for view in gone {
+        let successor = tokens.iter().find(|(spec, credential, _)| {
+            credential.digest.is_some()
+                && credential.digest == view.credential.digest
+                && same_stack(spec, &view.spec)
+                && !before.contains_key(&spec.name)
+        });
+        if let (Some((spec, ..)), Some(digest)) = (successor, view.credential.digest) {
+            taken.insert((spec.name.clone(), digest), view);
+        }
+    }
+    taken
+}
+
+/// A token that was known, under the present configuration and credential. While a credential can't be
+/// read the last one is remembered, so that its return is no rotation.
+fn continued(known: &TokenView, spec: &Arc<TokenSpec>, credential: CredentialView, kind: Kind) -> TokenView {
+    let mut view = known.clone();
+    view.spec = spec.clone();
+    match (credential.digest, known.credential.digest) {
+        (None, _) => view.credential.problem = credential.problem,
+        (Some(new), Some(old)) if new == old => view.credential.problem = None,
+        (Some(_), _) => {
+            view.credential = credential;
+            view.record.rotate(kind);
+        }
+    }
+    view
+}
+
+fn fresh(
+    spec: &Arc<TokenSpec>,
+    credential: CredentialView,
+    kind: Kind,
+    now: Moment,
+    remembered: &impl Fn(&TokenSpec, &Digest) -> Option<Remembered>,
+) -> TokenView {
+    let record = match credential.digest.and_then(|digest| remembered(spec, &digest)) {
+        Some(remembered) => TokenRecord::restored(kind, now.at, &remembered),
+        None => TokenRecord::new(kind, now.at),
+    };
+    TokenView {
+        spec: spec.clone(),
+        record,
+        credential,
+        intervals: BTreeMap::new(),
+        last_probe: None,
+        counts: Counts::default(),
+        history: history::History::default(),
+    }
+}
+
+/// Whether the configuration of a token asks for a check.
+pub fn asks(spec: &TokenSpec, check: Check) -> bool {
+    match (check, check.scope()) {
+        (Check::Identity, _) => true,
+        (Check::ProjectVisible, _) => !spec.projects.is_empty(),
+        (Check::DryRunGuard, _) => asks(spec, Check::ProjectsRun),
+        (_, Some(scope)) => {
+            spec.required_scopes.contains(&scope)
+                || (spec.least_privilege && scope != crate::domain::Scope::ProjectsRun)
+        }
+        (_, None) => false,
+    }
+}
+
+/// The pause that a 429 asks for: `Retry-After` within bounds, or a minute.
+fn pause_asked(observation: &Observation) -> Option<Duration> {
+    match &observation.seen {
+        Seen::Answer(answer) if answer.status == 429 => {
+            Some(answer.retry_after.unwrap_or(Duration::from_mins(1)).min(Duration::from_mins(15)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether an outcome counts as a failure of the token: not where Hex accepted it, not where a scope is
+/// lacking that nobody requires, and not where the guard finds no run, as it should.
+fn failure(view: &TokenView, heard: &Heard<'_>) -> Option<Reason> {
+    let (check, reason) = (heard.question.check, heard.outcome.reason);
+    let harmless = match (check, reason) {
+        (_, Reason::Ok) | (Check::Identity, Reason::Forbidden | Reason::NotFound) => true,
+        (Check::DryRunGuard, _) => reason.is_conclusive() || heard.outcome.by_hex,
+        (_, Reason::Forbidden | Reason::Plan) => check.scope().is_some() && !view.requires(check),
+        _ => false,
+    };
+    (!harmless).then_some(reason)
+}

@@ -1,0 +1,109 @@
+//! What is known of one right: granted, denied, or in doubt until a repeat agrees.
+
+use std::time::Duration;
+
+use super::Moment;
+
+/// The last settled answer about one scope or project.
+///
+/// A grant counts at once. A denial changes a required right only when a repeat, some time later, agrees:
+/// one odd answer must not page anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Finding {
+    settled: Option<bool>,
+    doubted_since: Option<Moment>,
+    concluded: Option<Moment>,
+    by_plan: bool,
+}
+
+impl Finding {
+    /// The right is there.
+    pub fn grant(&mut self, now: Moment) {
+        *self = Self { settled: Some(true), concluded: Some(now), ..Self::default() };
+    }
+
+    /// The right is not there; `by_plan` where the workspace's plan is what lacks. Counts once a denial at
+    /// least `repeat_after` older has said so too.
+    pub fn deny(&mut self, now: Moment, repeat_after: Duration, by_plan: bool) {
+        let first = *self.doubted_since.get_or_insert(now);
+        if repeat_after.is_zero() || now.since(first) >= repeat_after {
+            self.settled = Some(false);
+        }
+        self.concluded = Some(now);
+        self.by_plan = by_plan;
+    }
+
+    /// The answer that counts. `None` where none has settled.
+    pub fn settled(self) -> Option<bool> {
+        self.settled
+    }
+
+    /// The latest conclusive answer, settled or not.
+    pub fn latest(self) -> Option<bool> {
+        if self.doubted_since.is_some() { Some(false) } else { self.settled }
+    }
+
+    /// When the latest conclusive answer came.
+    pub fn concluded(self) -> Option<Moment> {
+        self.concluded
+    }
+
+    /// Whether what lacks is the workspace's plan.
+    pub fn is_denied_by_plan(self) -> bool {
+        self.by_plan
+    }
+}
+
+/// What is known of one listed project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProjectFinding {
+    /// Whether the token sees it.
+    pub visible: Finding,
+    /// Whether it is published and neither archived nor trashed.
+    pub published: Option<bool>,
+    /// Whether Hex accepts a dry run of it.
+    pub runnable: Finding,
+}
+
+impl ProjectFinding {
+    /// Whether a check that is bound to a project may ask about this one.
+    pub fn is_usable(self) -> bool {
+        self.visible.latest() == Some(true) && self.published == Some(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    fn at(seconds: u64) -> Moment {
+        Moment { at: Timestamp::UNIX_EPOCH, up: Duration::from_secs(seconds) }
+    }
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn a_denial_needs_a_later_repeat() {
+        let mut finding = Finding::default();
+        finding.deny(at(0), MINUTE, false);
+        assert_eq!((finding.settled(), finding.latest()), (None, Some(false)));
+        finding.deny(at(59), MINUTE, false);
+        assert_eq!(finding.settled(), None);
+        finding.deny(at(60), MINUTE, false);
+        assert_eq!(finding.settled(), Some(false));
+    }
+
+    #[test]
+    fn a_grant_counts_at_once_and_ends_the_doubt() {
+        let mut finding = Finding::default();
+        finding.grant(at(0));
+        finding.deny(at(10), MINUTE, true);
+        assert_eq!(finding.settled(), Some(true));
+        assert!(finding.is_denied_by_plan());
+        finding.grant(at(20));
+        assert_eq!((finding.settled(), finding.latest()), (Some(true), Some(true)));
+        finding.deny(at(80), MINUTE, false);
+        assert_eq!(finding.settled(), Some(true), "the first doubt was dispelled");
+    }
+}

@@ -1,0 +1,143 @@
+//! Alive or rejected: how a 401 becomes a verdict.
+//!
+//! One 401 is no death. It is *pending* until two repeats agree; and while other tokens of the workspace
+//! are rejected too and none is accepted, it is likelier that Hex has lost its way than that all tokens
+//! died at once, so all of them wait.
+
+use std::time::Duration;
+
+use super::{Cadence, Moment};
+
+/// How many 401s in a row make a verdict.
+pub const REJECTIONS_IN_A_ROW: u32 = 3;
+
+/// How long a confirmed rejection still speaks for a mass rejection.
+const RECENT: Duration = Duration::from_mins(5);
+
+/// The longest pause between two repeats during a mass rejection.
+const HELD_REPEAT: Duration = Duration::from_mins(2);
+
+/// What the last conclusive answer said about a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Life {
+    /// Nothing yet.
+    #[default]
+    Unseen,
+    /// Hex accepts it.
+    Alive,
+    /// Hex rejects it, confirmed.
+    Rejected(Rejection),
+}
+
+/// A confirmed rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection {
+    /// Whether its expiry had come.
+    pub expired: bool,
+    /// How often it was probed since.
+    pub probes: u32,
+    /// Its first 401, and when it was confirmed. `None` where it was remembered from an earlier process.
+    pub seen: Option<(Moment, Moment)>,
+}
+
+/// A rejection that awaits confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// The first 401.
+    pub first: Moment,
+    /// 401s in a row, and since the end of a mass rejection.
+    pub rejections: u32,
+    /// When a mass rejection ends, by uptime.
+    pub held_until: Option<Duration>,
+}
+
+impl Pending {
+    /// A first 401.
+    pub fn start(now: Moment) -> Self {
+        Self { first: now, rejections: 0, held_until: None }
+    }
+
+    /// Counts one more 401. `true`: it is confirmed.
+    pub fn confirm(&mut self, now: Moment, peers: Peers, cadence: &Cadence) -> bool {
+        self.rejections += 1;
+        if self.rejections < REJECTIONS_IN_A_ROW {
+            return false;
+        }
+        self.held_until =
+            peers.mass_rejection(self.first).map(|start| start.up + cadence.mass_rejection_hold);
+        self.held_until.is_none_or(|end| now.up >= end)
+    }
+
+    /// Another token was accepted, so Hex's answers count again. The ones from before do not: this token
+    /// may have been rejected by the same mistake, and is asked afresh. `false` where nothing was held.
+    pub fn release(&mut self) -> bool {
+        let held = self.held_until.take().is_some();
+        if held {
+            self.rejections = 0;
+        }
+        held
+    }
+
+    /// When to ask again, by uptime, where `last` is when it was last asked.
+    pub fn next_repeat(self, last: Duration, cadence: &Cadence) -> Duration {
+        match (self.held_until, self.rejections) {
+            (Some(end), _) if last < end => end.min(last + HELD_REPEAT),
+            (_, 0 | 1) => last + cadence.confirm_after,
+            _ => last + cadence.confirm_after * 2,
+        }
+    }
+}
+
+/// What the other tokens of a workspace say about a rejection: those with another credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Peers {
+    /// The earliest first 401 of those that are pending, or were rejected within the last minutes.
+    pub first_rejection: Option<Moment>,
+    /// When any of them was last accepted.
+    pub accepted: Option<Moment>,
+}
+
+impl Peers {
+    /// Adds one other token.
+    #[must_use]
+    pub fn with(mut self, peer: &Peer, now: Moment) -> Self {
+        let rejection = match (peer.pending, peer.life) {
+            (Some(pending), _) => Some(pending.first),
+            (None, Life::Rejected(Rejection { seen: Some((first, confirmed)), .. })) => {
+                (now.since(confirmed) <= RECENT).then_some(first)
+            }
+            _ => None,
+        };
+        let earlier = |a: Moment, b: Moment| if b.up < a.up { b } else { a };
+        let later = |a: Moment, b: Moment| if b.up > a.up { b } else { a };
+        self.first_rejection = merge(self.first_rejection, rejection, earlier);
+        self.accepted = merge(self.accepted, peer.accepted, later);
+        self
+    }
+
+    /// The first 401 of a mass rejection that `own_first` belongs to: others are rejected too, and none
+    /// has been accepted since.
+    fn mass_rejection(self, own_first: Moment) -> Option<Moment> {
+        let first = self.first_rejection?;
+        let start = if first.up < own_first.up { first } else { own_first };
+        self.accepted.is_none_or(|accepted| accepted.up < start.up).then_some(start)
+    }
+}
+
+fn merge(a: Option<Moment>, b: Option<Moment>, choose: impl Fn(Moment, Moment) -> Moment) -> Option<Moment> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(choose(a, b)),
+        (one, None) | (None, one) => one,
+    }
+}
+
+/// One other token of the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its last verdict.
+    pub life: Life,
+    /// Its pending rejection.
+    pub pending: Option<Pending>,
+    /// When it was last accepted.
+    pub accepted: Option<Moment>,
+}

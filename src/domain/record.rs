@@ -1,0 +1,410 @@
+//! All that is known of one token: every outcome is applied here, and nowhere else.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    Cadence, Check, Facts, Kind, Moment, Name, Outcome, Question, Reason, Scope, TokenSpec,
+    expiry::{Expiry, Told, expiry},
+    finding::{Finding, ProjectFinding},
+    life::{Life, Peer, Peers, Pending, Rejection},
+    state::{TokenState, judge},
+};
+
+/// The least time between a denial and the repeat that confirms it, where the interval is no shorter.
+const DENIAL_REPEAT: Duration = Duration::from_mins(1);
+
+/// What one token's answers have told so far.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TokenRecord {
+    kind: Kind,
+    life: Life,
+    pending: Option<Pending>,
+    ask_at_once: bool,
+    accepted: Option<(Moment, Timestamp)>,
+    last_success: Option<Timestamp>,
+    answered: Option<(Moment, bool)>,
+    told: Told,
+    org_id: Option<String>,
+    identity_missing: bool,
+    projects_seen: Option<(usize, bool)>,
+    scopes: BTreeMap<Scope, Finding>,
+    projects: BTreeMap<Name, ProjectFinding>,
+    tries: BTreeMap<(Check, Option<Name>), Try>,
+    state: TokenState,
+    state_since: Option<Timestamp>,
+}
+
+/// The latest probe of one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Try {
+    /// When it ended.
+    pub at: Moment,
+    /// Its outcome.
+    pub reason: Reason,
+    /// Its HTTP status, 0 without an answer.
+    pub status: u16,
+    /// How long it took.
+    pub duration: Duration,
+    /// When the question was last answered conclusively.
+    pub concluded: Option<Timestamp>,
+    /// Whether it was made with the credential of now.
+    pub current: bool,
+}
+
+/// One outcome, with all that is needed to apply it.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard<'a> {
+    /// What was asked.
+    pub question: &'a Question,
+    /// What the answer means.
+    pub outcome: &'a Outcome,
+    /// The HTTP status, 0 without an answer.
+    pub status: u16,
+    /// How long it took.
+    pub duration: Duration,
+    /// When it ended.
+    pub now: Moment,
+    /// The same on Hex's clock.
+    pub hex_now: Timestamp,
+    /// The other tokens of the workspace.
+    pub peers: Peers,
+}
+
+/// What applying an outcome brought about, for those who must act on it.
+#[expect(clippy::struct_excessive_bools, reason = "independent consequences, not states")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effects {
+    /// The state before and after, where it changed.
+    pub change: Option<(TokenState, TokenState)>,
+    /// Hex accepted the token.
+    pub accepted: bool,
+    /// Hex accepted it though it was known to be rejected.
+    pub revived: bool,
+    /// A 401 awaits confirmation: the credential may have been replaced meanwhile.
+    pub pending: bool,
+    /// The known expiry has just been disproved by an acceptance.
+    pub expiry_disproved: bool,
+}
+
+impl TokenRecord {
+    /// A record of a credential that nothing is known of.
+    pub fn new(kind: Kind, now: Timestamp) -> Self {
+        Self { kind, state_since: Some(now), ..Self::default() }
+    }
+
+    /// What an earlier process knew of this very credential: its expiry and, perhaps, its death. Never
+    /// that it was valid.
+    pub fn restored(kind: Kind, now: Timestamp, remembered: &Remembered) -> Self {
+        let mut record = Self::new(kind, now);
+        record.told = remembered.told;
+        record.last_success = remembered.last_success;
+        if let Some((state, since)) = remembered.death.filter(|(state, _)| state.is_dead()) {
+            record.life =
+                Life::Rejected(Rejection { expired: state == TokenState::Expired, probes: 0, seen: None });
+            record.state = state;
+            record.state_since = Some(since);
+        }
+        record
+    }
+
+    /// The credential has been replaced: what was known of the old one goes, the state is held until the
+    /// new one has been answered, and everything is due.
+    pub fn rotate(&mut self, kind: Kind) {
+        *self = Self {
+            kind,
+            last_success: self.last_success,
+            tries: std::mem::take(&mut self.tries),
+            state: self.state,
+            state_since: self.state_since,
+            ..Self::default()
+        };
+        for tried in self.tries.values_mut() {
+            tried.current = false;
+        }
+    }
+
+    /// Forgets what the configuration no longer asks for, and judges anew.
+    pub fn conform(
+        &mut self,
+        spec: &TokenSpec,
+        wanted: impl Fn(Check) -> bool,
+        now: Moment,
+        hex_now: Timestamp,
+    ) {
+        self.projects.retain(|name, _| spec.projects.contains_key(name));
+        self.scopes.retain(|scope, _| wanted(scope.check()));
+        self.tries.retain(|(check, project), _| {
+            *check == Check::Identity
+                || (wanted(*check) && project.as_ref().is_none_or(|name| spec.projects.contains_key(name)))
+                || (*check == Check::ProjectsRead && self.identity_missing)
+        });
+        self.settle(spec, now, hex_now);
+    }
+
+    /// Applies one outcome.
+    pub fn apply(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence) -> Effects {
+        self.note(heard);
+        let mut effects = Effects::default();
+        let known_before = self.expiry(spec);
+        let (check, reason) = (heard.question.check, heard.outcome.reason);
+        if check == Check::Identity && reason.is_conclusive() {
+            self.identity_missing = reason == Reason::NotFound;
+        }
+        if check == self.life_check() {
+            self.hear_life(heard, spec, cadence, &mut effects);
+        } else if reason == Reason::Unauthorized {
+            self.ask_at_once = true;
+        }
+        self.hear_rights(heard, spec, cadence);
+        effects.expiry_disproved =
+            known_before.date().is_some() && self.expiry(spec) == Expiry::Unknown && effects.accepted;
+        effects.change = self.settle(spec, heard.now, heard.hex_now);
+        effects
+    }
+
+    /// Judges anew as time passes; returns the states before and after where that changed anything.
+    pub fn settle(
+        &mut self,
+        spec: &TokenSpec,
+        now: Moment,
+        hex_now: Timestamp,
+    ) -> Option<(TokenState, TokenState)> {
+        let (before, after) = (self.state, judge(self, spec, hex_now));
+        if before == after {
+            return None;
+        }
+        self.state = after;
+        self.state_since = Some(now.at);
+        Some((before, after))
+    }
+
+    /// Another token of the workspace was accepted: a mass rejection is over, and this one is asked again.
+    pub fn release(&mut self) -> bool {
+        let held = self.pending.as_mut().is_some_and(Pending::release);
+        self.ask_at_once |= held;
+        held
+    }
+
+    /// Another rejected token of the workspace was accepted again: this one may be, too.
+    pub fn reconsider(&mut self) {
+        self.ask_at_once = true;
+    }
+
+    fn note(&mut self, heard: &Heard<'_>) {
+        let key = (heard.question.check, heard.question.project_name().cloned());
+        let before = self.tries.get(&key).and_then(|tried| tried.concluded);
+        let reason = heard.outcome.reason;
+        let concluded = if reason.is_conclusive() { Some(heard.now.at) } else { before };
+        let Heard { status, duration, now, .. } = *heard;
+        self.tries.insert(key, Try { at: now, reason, status, duration, concluded, current: true });
+    }
+
+    fn hear_life(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
+        self.ask_at_once = false;
+        match heard.outcome.reason {
+            Reason::Ok | Reason::Forbidden | Reason::Plan => {
+                effects.accepted = true;
+                effects.revived = matches!(self.life, Life::Rejected(_));
+                self.accept(heard);
+            }
+            Reason::Unauthorized => self.reject(heard, spec, cadence, effects),
+            _ => effects.pending = self.pending.is_some(),
+        }
+    }
+
+    fn accept(&mut self, heard: &Heard<'_>) {
+        self.life = Life::Alive;
+        self.pending = None;
+        self.accepted = Some((heard.now, heard.hex_now));
+        self.last_success = Some(heard.now.at);
+        self.answered = Some((heard.now, true));
+        if let Facts::Identity { exp, org_id, describes_user } = &heard.outcome.facts {
+            self.told = self.told.after(*exp);
+            self.org_id.clone_from(org_id);
+            if self.kind == Kind::Unknown {
+                self.kind = if *describes_user { Kind::Personal } else { Kind::Workspace };
+            }
+        }
+    }
+
+    fn reject(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
+        self.answered = Some((heard.now, false));
+        if let Life::Rejected(rejection) = &mut self.life {
+            rejection.probes = rejection.probes.saturating_add(1);
+            return;
+        }
+        let mut pending = self.pending.unwrap_or_else(|| Pending::start(heard.now));
+        if pending.confirm(heard.now, heard.peers, cadence) {
+            let due = heard.hex_now.checked_add(super::expiry::GRACE).unwrap_or(heard.hex_now);
+            let expired = self.expiry(spec).date().is_some_and(|date| date <= due);
+            let seen = Some((pending.first, heard.now));
+            self.life = Life::Rejected(Rejection { expired, probes: 0, seen });
+            self.pending = None;
+        } else {
+            self.pending = Some(pending);
+            effects.pending = true;
+        }
+    }
+
+    fn hear_rights(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence) {
+        let Question { check, project, .. } = heard.question;
+        let repeat_after = match check.scope() {
+            Some(scope) if !spec.required_scopes.contains(&scope) => Duration::ZERO,
+            _ => DENIAL_REPEAT.min(cadence.interval),
+        };
+        let now = heard.now;
+        match (check, project) {
+            (Check::Identity | Check::DryRunGuard, _) => {}
+            (Check::ProjectVisible, Some((name, _))) => {
+                let project = self.projects.entry(name.clone()).or_default();
+                match heard.outcome.reason {
+                    Reason::Ok | Reason::Unavailable => {
+                        project.visible.grant(now);
+                        project.published = Some(heard.outcome.reason == Reason::Ok);
+                    }
+                    Reason::Forbidden | Reason::NotFound => project.visible.deny(now, repeat_after, false),
+                    Reason::Plan => project.visible.deny(now, repeat_after, true),
+                    _ => {}
+                }
+            }
+            (Check::ProjectsRun, Some((name, _))) => {
+                let project = self.projects.entry(name.clone()).or_default();
+                hear_right(&mut project.runnable, heard.outcome.reason, now, repeat_after);
+            }
+            _ => {
+                if let Facts::Projects { count, more } = heard.outcome.facts {
+                    self.projects_seen = Some((count, more));
+                }
+                if let Some(scope) = check.scope() {
+                    let finding = self.scopes.entry(scope).or_default();
+                    hear_right(finding, heard.outcome.reason, now, repeat_after);
+                }
+            }
+        }
+    }
+}
+
+fn hear_right(finding: &mut Finding, reason: Reason, now: Moment, repeat_after: Duration) {
+    match reason {
+        Reason::Ok => finding.grant(now),
+        Reason::Forbidden => finding.deny(now, repeat_after, false),
+        Reason::Plan => finding.deny(now, repeat_after, true),
+        _ => {}
+    }
+}
+
+/// What a state file may bring back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Remembered {
+    /// What the API had told of the expiry.
+    pub told: Told,
+    /// That the credential was rejected, and since when.
+    pub death: Option<(TokenState, Timestamp)>,
+    /// When Hex last accepted it.
+    pub last_success: Option<Timestamp>,
+}
+
+/// What others may read.
+impl TokenRecord {
+    /// Whose rights it carries, as far as is known.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The last conclusive answer about the credential itself.
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
+    /// The 401 that awaits confirmation.
+    pub fn pending(&self) -> Option<Pending> {
+        self.pending
+    }
+
+    /// Whether its life is to be checked now, whatever its cadence.
+    pub fn is_asked_at_once(&self) -> bool {
+        self.ask_at_once
+    }
+
+    /// The state that is shown.
+    pub fn state(&self) -> TokenState {
+        self.state
+    }
+
+    /// Since when.
+    pub fn state_since(&self) -> Option<Timestamp> {
+        self.state_since
+    }
+
+    /// The check that decides life and death: `identity`, or `projects_read` on a stack without it.
+    pub fn life_check(&self) -> Check {
+        if self.identity_missing { Check::ProjectsRead } else { Check::Identity }
+    }
+
+    /// The expiry, as far as is known.
+    pub fn expiry(&self, spec: &TokenSpec) -> Expiry {
+        expiry(self.told, spec.expires_at, self.kind, self.accepted_on_hex_clock())
+    }
+
+    /// What the API told of it.
+    pub fn told(&self) -> Told {
+        self.told
+    }
+
+    /// When Hex last accepted this credential, on Hex's clock.
+    pub fn accepted_on_hex_clock(&self) -> Option<Timestamp> {
+        self.accepted.map(|(_, hex)| hex)
+    }
+
+    /// When Hex last accepted any credential of this token.
+    pub fn last_success(&self) -> Option<Timestamp> {
+        self.last_success
+    }
+
+    /// The last conclusive answer about life: when, and whether the token was accepted.
+    pub fn answered(&self) -> Option<(Moment, bool)> {
+        self.answered
+    }
+
+    /// The organisation it belongs to.
+    pub fn org_id(&self) -> Option<&str> {
+        self.org_id.as_deref()
+    }
+
+    /// How many projects it sees on a first page, and whether there are more.
+    pub fn projects_seen(&self) -> Option<(usize, bool)> {
+        self.projects_seen
+    }
+
+    /// What is known of a scope. Not for `projects_run`, which the projects tell: see [`Self::granted`].
+    pub fn scope(&self, scope: Scope) -> Option<Finding> {
+        self.scopes.get(&scope).copied()
+    }
+
+    /// Whether a scope is granted, as far as is settled.
+    pub fn granted(&self, spec: &TokenSpec, scope: Scope) -> Option<bool> {
+        super::state::granted(self, spec, scope, Finding::settled)
+    }
+
+    /// What is known of a listed project.
+    pub fn project(&self, name: &Name) -> Option<ProjectFinding> {
+        self.projects.get(name).copied()
+    }
+
+    /// Its latest probes, one a question.
+    pub fn tries(&self) -> &BTreeMap<(Check, Option<Name>), Try> {
+        &self.tries
+    }
+
+    /// The latest probe of a question.
+    pub fn last_try(&self, check: Check, project: Option<&Name>) -> Option<&Try> {
+        self.tries.get(&(check, project.cloned()))
+    }
+
+    /// This record as another token of the workspace sees it.
+    pub fn as_peer(&self) -> Peer {
+        Peer { life: self.life, pending: self.pending, accepted: self.accepted.map(|(now, _)| now) }
+    }
+}

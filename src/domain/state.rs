@@ -1,0 +1,165 @@
+//! The state of a token: the last conclusive verdict, which no outage changes.
+
+use jiff::Timestamp;
+
+use super::{
+    Name, Scope, TokenSpec,
+    expiry::{Expiry, is_past},
+    finding::{Finding, ProjectFinding},
+    life::Life,
+    record::TokenRecord,
+};
+
+/// The label `state`, in order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum TokenState {
+    /// Rejected or unconfirmed past its expiry.
+    Expired,
+    /// Rejected for another reason: Hex does not tell which.
+    Invalid,
+    /// Alive, and of another organisation than configured.
+    WrongWorkspace,
+    /// Alive, and lacks a required scope.
+    UnderScoped,
+    /// Alive with its scopes, and a listed project can't be seen or run.
+    ProjectUnavailable,
+    /// Nothing conclusive yet.
+    #[default]
+    Unknown,
+    /// Alive, and everything required is granted.
+    Valid,
+}
+
+impl TokenState {
+    /// All states, in order of precedence.
+    pub const ALL: [Self; 7] = [
+        Self::Expired,
+        Self::Invalid,
+        Self::WrongWorkspace,
+        Self::UnderScoped,
+        Self::ProjectUnavailable,
+        Self::Unknown,
+        Self::Valid,
+    ];
+
+    /// The value of the label `state`.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Invalid => "invalid",
+            Self::WrongWorkspace => "wrong_workspace",
+            Self::UnderScoped => "under_scoped",
+            Self::ProjectUnavailable => "project_unavailable",
+            Self::Unknown => "unknown",
+            Self::Valid => "valid",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_label() == text)
+    }
+
+    /// Whether it says that Hex does not accept the token.
+    pub fn is_dead(self) -> bool {
+        matches!(self, Self::Expired | Self::Invalid)
+    }
+}
+
+/// The state that a record shows, where `hex_now` is the time on Hex's clock.
+///
+/// Where not everything required has been answered, the state of before stands, and `unknown` where there
+/// was none. A death that Hex has since disproved stands only until everything has been answered once,
+/// confirmed or not.
+pub fn judge(record: &TokenRecord, spec: &TokenSpec, hex_now: Timestamp) -> TokenState {
+    let settled = verdict(record, spec, hex_now, Finding::settled);
+    let provisional = || {
+        let disproved = record.life() == Life::Alive && record.state().is_dead();
+        disproved.then(|| verdict(record, spec, hex_now, Finding::latest)).flatten()
+    };
+    settled.or_else(provisional).unwrap_or(record.state())
+}
+
+/// The verdict that the facts allow; `None` where something required is still unanswered.
+fn verdict(
+    record: &TokenRecord,
+    spec: &TokenSpec,
+    hex_now: Timestamp,
+    answer: fn(Finding) -> Option<bool>,
+) -> Option<TokenState> {
+    match record.life() {
+        Life::Rejected(rejection) if rejection.expired => return Some(TokenState::Expired),
+        Life::Rejected(_) => return Some(TokenState::Invalid),
+        _ if has_run_out(record, spec, hex_now) => return Some(TokenState::Expired),
+        Life::Unseen => return None,
+        Life::Alive => {}
+    }
+    if let (Some(expected), Some(actual)) = (&spec.workspace.org_id, record.org_id())
+        && !expected.eq_ignore_ascii_case(actual)
+    {
+        return Some(TokenState::WrongWorkspace);
+    }
+    let scopes: Vec<Option<bool>> =
+        spec.required_scopes.iter().map(|scope| granted(record, spec, *scope, answer)).collect();
+    if scopes.contains(&Some(false)) {
+        return Some(TokenState::UnderScoped);
+    }
+    let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
+    let projects: Vec<Option<bool>> =
+        spec.projects.keys().map(|name| available(record, name, runs, answer)).collect();
+    if projects.contains(&Some(false)) {
+        return Some(TokenState::ProjectUnavailable);
+    }
+    scopes.iter().chain(&projects).all(|known| *known == Some(true)).then_some(TokenState::Valid)
+}
+
+/// An expiry that the API told has passed, and Hex has not accepted the token since.
+fn has_run_out(record: &TokenRecord, spec: &TokenSpec, hex_now: Timestamp) -> bool {
+    match record.expiry(spec) {
+        Expiry::Api(date) => {
+            is_past(date, hex_now) && record.accepted_on_hex_clock().is_none_or(|accepted| accepted <= date)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a scope is granted. For runs, that is told by the projects' dry runs together.
+pub(super) fn granted(
+    record: &TokenRecord,
+    spec: &TokenSpec,
+    scope: Scope,
+    answer: fn(Finding) -> Option<bool>,
+) -> Option<bool> {
+    if scope != Scope::ProjectsRun {
+        return record.scope(scope).and_then(answer);
+    }
+    let tried: Vec<Option<bool>> = spec
+        .projects
+        .keys()
+        .filter_map(|name| record.project(name))
+        .filter(|project| project.runnable.latest().is_some())
+        .map(|project| answer(project.runnable))
+        .collect();
+    if tried.contains(&Some(true)) {
+        Some(true)
+    } else if tried.is_empty() || tried.contains(&None) {
+        None
+    } else {
+        Some(false)
+    }
+}
+
+fn available(
+    record: &TokenRecord,
+    name: &Name,
+    runs: bool,
+    answer: fn(Finding) -> Option<bool>,
+) -> Option<bool> {
+    let ProjectFinding { visible, published, runnable } = record.project(name)?;
+    let known = [answer(visible), published, if runs { answer(runnable) } else { Some(true) }];
+    if known.contains(&Some(false)) {
+        Some(false)
+    } else {
+        known.into_iter().all(|known| known == Some(true)).then_some(true)
+    }
+}

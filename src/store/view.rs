@@ -1,0 +1,174 @@
+//! What the store shows: one token, one workspace, and the snapshot of all at one moment.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::history::History;
+use crate::domain::{
+    Check, CredentialProblem, Digest, Kind, Moment, Name, Reason, Scope, TokenRecord, TokenSpec, Workspace,
+    record::Try,
+};
+
+/// Everything at one moment. Cheap to take and to hold: tokens are shared, never copied.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub now: Moment,
+    /// All tokens, by name.
+    pub tokens: Vec<Arc<TokenView>>,
+    /// All workspaces, by name.
+    pub workspaces: Vec<WorkspaceView>,
+    /// How the last load of the configuration went.
+    pub reload: ReloadStatus,
+}
+
+impl Snapshot {
+    /// The token of that name.
+    pub fn token(&self, name: &str) -> Option<&Arc<TokenView>> {
+        let index = self.tokens.binary_search_by(|token| token.spec.name.as_str().cmp(name)).ok()?;
+        self.tokens.get(index)
+    }
+
+    /// The time on the clock of a workspace's Hex, as far as its answers have told.
+    pub fn hex_now(&self, workspace: &Name) -> Timestamp {
+        let view = self.workspaces.iter().find(|view| view.spec.name == *workspace);
+        let skew = view.and_then(|view| view.skew_seconds).unwrap_or_default();
+        jiff::SignedDuration::try_from_secs_f64(skew)
+            .ok()
+            .and_then(|skew| self.now.at.checked_add(skew).ok())
+            .unwrap_or(self.now.at)
+    }
+}
+
+/// How the last load of the configuration went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReloadStatus {
+    /// Whether the last attempt succeeded.
+    pub successful: bool,
+    /// When one last did.
+    pub last_success: Timestamp,
+}
+
+/// One token: what is configured, what is known, what was counted.
+#[derive(Debug, Clone)]
+pub struct TokenView {
+    /// What is configured.
+    pub spec: Arc<TokenSpec>,
+    /// What is known.
+    pub record: TokenRecord,
+    /// Its credential, without the credential.
+    pub credential: CredentialView,
+    /// The interval in force of each check that is made, stretching and back-off included.
+    pub intervals: BTreeMap<Check, Duration>,
+    /// When it was last probed, for whatever reason and with whatever outcome.
+    pub last_probe: Option<Timestamp>,
+    /// What was counted.
+    pub counts: Counts,
+    /// The latest probes.
+    pub history: History,
+}
+
+impl TokenView {
+    /// Whether the latest outcome of its life check, of every required check and of every listed project
+    /// is `ok`. `None` before the first probe. A Hex-form 403 on the life check is an acceptance.
+    pub fn probe_success(&self) -> Option<bool> {
+        let life = self.record.life_check();
+        let alive = match self.record.last_try(life, None)?.reason {
+            Reason::Ok => true,
+            Reason::Forbidden => !self.requires(life),
+            _ => false,
+        };
+        let required = self.record.tries().iter().filter(|((check, _), _)| {
+            *check != life && (*check == Check::ProjectVisible || self.requires(*check))
+        });
+        Some(alive && required.into_iter().all(|(_, tried)| tried.reason == Reason::Ok))
+    }
+
+    /// Whether a failure of this check is a failure of the token.
+    pub fn requires(&self, check: Check) -> bool {
+        check.scope().is_some_and(|scope| self.spec.required_scopes.contains(&scope))
+    }
+
+    /// The read scopes that are granted and not required. `None` where nobody looks for them.
+    pub fn excess_read_scopes(&self) -> Option<usize> {
+        let looks = self.spec.least_privilege && self.record.kind() != Kind::Personal;
+        looks.then(|| {
+            Scope::ALL
+                .into_iter()
+                .filter(|scope| *scope != Scope::ProjectsRun && !self.spec.required_scopes.contains(scope))
+                .filter(|scope| self.record.granted(&self.spec, *scope) == Some(true))
+                .count()
+        })
+    }
+
+    /// The latest probe of a check, of whichever project.
+    pub fn latest(&self, check: Check) -> Option<&Try> {
+        self.of_check(check).max_by_key(|tried| tried.at.up)
+    }
+
+    /// When a check was last answered conclusively: for project checks, the oldest project's.
+    pub fn last_conclusive(&self, check: Check) -> Option<Timestamp> {
+        self.of_check(check).filter_map(|tried| tried.concluded).min()
+    }
+
+    fn of_check(&self, check: Check) -> impl Iterator<Item = &Try> {
+        self.record.tries().iter().filter(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
+    }
+}
+
+/// A credential as it may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialView {
+    /// Tells credentials apart, within this process; never shown.
+    pub digest: Option<Digest>,
+    /// When its present content appeared: the file's modification time, or the start of the process.
+    pub loaded_at: Option<Timestamp>,
+    /// Why it can't be used.
+    pub problem: Option<CredentialProblem>,
+}
+
+/// What was counted of one token since the process started. A rename keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Probes made.
+    pub probes: u64,
+    failures: [u64; Reason::ALL.len()],
+}
+
+impl Counts {
+    /// Counts a probe, and its failure where it is one.
+    pub fn count(&mut self, failure: Option<Reason>) {
+        self.probes += 1;
+        if let Some(reason) = failure {
+            self.failures[reason as usize] += 1;
+        }
+    }
+
+    /// Failures, by every reason that can be one.
+    pub fn failures(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        Reason::ALL
+            .into_iter()
+            .filter(|reason| *reason != Reason::Ok)
+            .map(|reason| (reason, self.failures[reason as usize]))
+    }
+}
+
+/// One workspace.
+#[derive(Debug, Clone)]
+pub struct WorkspaceView {
+    /// What is configured.
+    pub spec: Arc<Workspace>,
+    /// Whether Hex itself answers. `None` before the first request.
+    pub api_up: Option<bool>,
+    /// Hex's clock minus the local one, in seconds. `None` before an answer has told.
+    pub skew_seconds: Option<f64>,
+    /// Whether a dry run was seen to start a real run.
+    pub dry_run_unsafe: bool,
+    /// Whether all tokens with a recent verdict were rejected, and these are at least two.
+    pub rejects_all_tokens: bool,
+    /// What the configuration asks for, in requests a minute.
+    pub planned_per_minute: f64,
+    /// How many tokens it has.
+    pub tokens: usize,
+}
