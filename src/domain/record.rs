@@ -193,7 +193,10 @@ impl TokenRecord {
     }
 
     fn note(&mut self, heard: &Heard<'_>) {
-        let key = (heard.question.check, heard.question.project_name().cloned());
+        let check = heard.question.check;
+        // A scope is one right, whichever project it was asked about.
+        let project = check.is_about_project().then(|| heard.question.project_name().cloned()).flatten();
+        let key = (check, project);
         let before = self.tries.get(&key).and_then(|tried| tried.concluded);
         let reason = heard.outcome.reason;
         let concluded = if reason.is_conclusive() { Some(heard.now.at) } else { before };

@@ -230,6 +230,11 @@ impl Check {
         }
     }
 
+    /// Whether its answer is about the project asked about, and not about a scope as such.
+    pub fn is_about_project(self) -> bool {
+        matches!(self, Self::ProjectVisible | Self::ProjectsRun | Self::DryRunGuard)
+    }
+
     /// The scope that it answers for.
     pub fn scope(self) -> Option<Scope> {
         Scope::ALL.into_iter().find(|scope| scope.check() == self)

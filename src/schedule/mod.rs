@@ -1,1 +1,5 @@
-//! (to be written)
+//! When to probe what, within each workspace's budget. Knows a [`Prober`](crate::probe), not HTTP.
+
+pub mod phase;
+pub mod plan;
+pub mod timing;

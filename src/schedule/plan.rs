@@ -1,0 +1,59 @@
+//! PURE: what a configuration costs Hex, in requests.
+
+use std::time::Duration;
+
+use crate::domain::{Cadence, Scope, TokenSpec};
+
+/// How often a right that nobody requires is looked at.
+pub const EXCESS_INTERVAL: Duration = Duration::from_hours(24);
+
+/// What one token asks of its workspace's budget.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Demand {
+    /// `identity`, in requests a minute.
+    pub identity: f64,
+    /// Required scopes and listed projects.
+    pub rights: f64,
+    /// Dry runs.
+    pub runs: f64,
+    /// Read scopes that are not required.
+    pub excess: f64,
+}
+
+impl Demand {
+    /// All of it, in requests a minute.
+    pub fn per_minute(self) -> f64 {
+        self.identity + self.rights + self.runs + self.excess
+    }
+}
+
+/// The steady demand of a healthy token.
+pub fn demand(spec: &TokenSpec, cadence: &Cadence) -> Demand {
+    let a_minute = |count: usize, every: Duration| {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        f64::from(count) * 60.0 / every.as_secs_f64()
+    };
+    let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
+    let scopes = spec.required_scopes.len() - usize::from(runs);
+    let excess = if spec.least_privilege { excess_scopes(spec).count() } else { 0 };
+    Demand {
+        identity: a_minute(1, cadence.interval),
+        rights: a_minute(scopes + spec.projects.len(), cadence.scope_interval),
+        runs: if runs { a_minute(spec.projects.len(), cadence.run_interval) } else { 0.0 },
+        excess: a_minute(excess, EXCESS_INTERVAL),
+    }
+}
+
+/// The read scopes that a token with `least_privilege` is checked for besides the required ones.
+pub fn excess_scopes(spec: &TokenSpec) -> impl Iterator<Item = Scope> + '_ {
+    Scope::ALL.into_iter().filter(|scope| {
+        *scope != Scope::ProjectsRun
+            && !spec.required_scopes.contains(scope)
+            && (!scope.is_project_bound() || !spec.projects.is_empty())
+    })
+}
+
+/// By how much all intervals of a workspace stretch, so that its demand fits its budget: 1 where it does.
+pub fn stretch(demand_per_minute: f64, requests_per_minute: u32) -> f64 {
+    (demand_per_minute / f64::from(requests_per_minute.max(1))).max(1.0)
+}

@@ -1,0 +1,286 @@
+//! PURE: which check of a token is due when. No clock, no waiting: the record and a moment come in, a list
+//! of due times goes out.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    phase::{Anchor, seed},
+    plan::{EXCESS_INTERVAL, excess_scopes},
+};
+use crate::domain::{
+    Cadence, Check, Kind, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid, life::Life,
+    record::Try,
+};
+
+/// The pauses between the first probes of a token known to be rejected.
+const REJECTED_STEPS: [Duration; 4] =
+    [Duration::from_mins(1), Duration::from_mins(2), Duration::from_mins(5), Duration::from_mins(10)];
+
+/// The longest pause after a dry run that was not accepted.
+const RUN_RETRY: Duration = Duration::from_mins(30);
+
+/// How long after a known expiry its effect is looked at.
+const AFTER_EXPIRY: Duration = Duration::from_secs(30);
+
+/// From this age on, an on-demand probe asks for the identity again.
+const STALE_IDENTITY: Duration = Duration::from_secs(30);
+
+/// Which requests go first where the budget is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Life and death, and the guard against real runs.
+    Identity,
+    /// Scopes and projects.
+    Right,
+    /// Dry runs.
+    Run,
+}
+
+/// One check and when it is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// When, by uptime. What lies in the past is due now.
+    pub at: Duration,
+    /// How urgent.
+    pub class: Class,
+    /// What to ask.
+    pub question: Question,
+}
+
+/// All that the due times of a token depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing<'a> {
+    /// What is configured.
+    pub spec: &'a TokenSpec,
+    /// What is known.
+    pub record: &'a TokenRecord,
+    /// How often what is asked.
+    pub cadence: &'a Cadence,
+    /// By how much the intervals of the workspace are stretched.
+    pub stretch: f64,
+    /// The grid of the process.
+    pub anchor: Anchor,
+    /// The time now.
+    pub now: Moment,
+    /// The same on Hex's clock.
+    pub hex_now: Timestamp,
+    /// Dry runs whose dummy run is still to be looked for.
+    pub guards: &'a BTreeMap<Name, Uuid>,
+    /// Whether dry runs may be sent.
+    pub may_dry_run: bool,
+}
+
+impl Timing<'_> {
+    /// All checks of the token with their due times, the soonest first.
+    pub fn agenda(&self) -> Vec<Due> {
+        let mut agenda = vec![self.life()];
+        if self.record.life_check() != Check::Identity {
+            agenda.push(self.identity_again());
+        }
+        if self.is_alive() {
+            agenda.extend(self.guards());
+            agenda.extend(self.scopes());
+            agenda.extend(self.projects());
+            agenda.extend(self.runs());
+        }
+        agenda.sort_by(|a, b| (a.at, a.class, &a.question).cmp(&(b.at, b.class, &b.question)));
+        agenda
+    }
+
+    /// What an on-demand probe may ask now: what is due, never a dry run, and the identity where its last
+    /// answer is not fresh. A rejection that is being confirmed keeps its own pace.
+    pub fn on_demand(&self) -> Option<Due> {
+        let mut agenda = self.agenda();
+        for due in &mut agenda {
+            let is_life = due.question.check == self.record.life_check();
+            if is_life && self.record.pending().is_none() {
+                let last = self.record.last_try(due.question.check, None);
+                due.at = due.at.min(last.map_or(Duration::ZERO, |tried| tried.at.up + STALE_IDENTITY));
+            }
+        }
+        let due =
+            |due: &Due| due.at <= self.now.up && due.question.check.method() == crate::domain::Method::Get;
+        agenda.into_iter().filter(due).min_by_key(|due| (due.class, due.at))
+    }
+
+    /// The interval in force of every check that is made.
+    pub fn intervals(&self) -> BTreeMap<Check, Duration> {
+        let mut intervals = BTreeMap::new();
+        for due in self.agenda() {
+            let check = due.question.check;
+            let project = check.is_about_project().then(|| due.question.project_name()).flatten();
+            let interval = if check == self.record.life_check() {
+                self.life_interval()
+            } else if check == Check::DryRunGuard {
+                self.cadence.interval
+            } else {
+                self.right_interval(check, self.record.last_try(check, project))
+            };
+            let longest = intervals.entry(check).or_insert(interval);
+            *longest = interval.max(*longest);
+        }
+        intervals
+    }
+
+    /// Rights are asked about only while the token is known to be accepted: a 401 would be the answer.
+    fn is_alive(&self) -> bool {
+        let current = self.record.last_try(self.record.life_check(), None).is_some_and(|tried| tried.current);
+        self.record.life() == Life::Alive && self.record.pending().is_none() && current
+    }
+
+    fn life(&self) -> Due {
+        let check = self.record.life_check();
+        let at = match self.record.last_try(check, None).filter(|tried| tried.current) {
+            None => Duration::ZERO,
+            Some(_) if self.record.is_asked_at_once() => Duration::ZERO,
+            Some(tried) => self.next_life(tried.at.up),
+        };
+        Due { at, class: Class::Identity, question: Question::of(check) }
+    }
+
+    fn next_life(&self, last: Duration) -> Duration {
+        if let Some(pending) = self.record.pending() {
+            return pending.next_repeat(last, self.cadence);
+        }
+        if matches!(self.record.life(), Life::Rejected(_)) {
+            return last + self.life_interval();
+        }
+        let regular = self.stroke(self.record.life_check(), None, last, self.life_interval());
+        match self.after_expiry() {
+            Some(extra) if last < extra => regular.min(extra),
+            _ => regular,
+        }
+    }
+
+    /// When the effect of a known expiry is to be looked at, by uptime.
+    fn after_expiry(&self) -> Option<Duration> {
+        let date = self.record.expiry(self.spec).date()?;
+        let from_now = date.duration_since(self.hex_now) + SignedDuration::try_from(AFTER_EXPIRY).ok()?;
+        let up = SignedDuration::try_from(self.now.up).ok()?;
+        Duration::try_from(up.checked_add(from_now)?).ok()
+    }
+
+    fn life_interval(&self) -> Duration {
+        match (self.record.pending(), self.record.life()) {
+            (Some(pending), _) => {
+                let last = self.record.answered().map_or(self.now.up, |(at, _)| at.up);
+                pending.next_repeat(last, self.cadence).saturating_sub(last)
+            }
+            (None, Life::Rejected(rejection)) => {
+                let step = usize::try_from(rejection.probes).unwrap_or(usize::MAX);
+                let pause = REJECTED_STEPS.get(step).copied().unwrap_or(self.cadence.rejected_interval);
+                pause.min(self.cadence.rejected_interval)
+            }
+            (None, _) => self.stretched(self.cadence.interval),
+        }
+    }
+
+    /// A stack without `/users/me` may get it any day.
+    fn identity_again(&self) -> Due {
+        let last = self.record.last_try(Check::Identity, None).map_or(Duration::ZERO, |tried| tried.at.up);
+        let at = last + self.stretched(self.cadence.scope_interval);
+        Due { at, class: Class::Right, question: Question::of(Check::Identity) }
+    }
+
+    fn guards(&self) -> impl Iterator<Item = Due> {
+        self.guards.iter().filter_map(|(name, run)| {
+            let id = self.spec.projects.get(name)?;
+            let question =
+                Question { run: Some(run.clone()), ..Question::about(Check::DryRunGuard, name, id) };
+            let last = self.record.last_try(Check::DryRunGuard, Some(name)).filter(|guard| {
+                let run = self.record.last_try(Check::ProjectsRun, Some(name));
+                run.is_none_or(|run| guard.at.up > run.at.up)
+            });
+            let at = last.map_or(Duration::ZERO, |tried| tried.at.up + self.cadence.interval);
+            Some(Due { at, class: Class::Identity, question })
+        })
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = Due> {
+        let looks = self.spec.least_privilege && self.record.kind() != Kind::Personal;
+        let excess = looks.then(|| excess_scopes(self.spec)).into_iter().flatten();
+        let scopes = self.spec.required_scopes.iter().copied().chain(excess);
+        let usable = self.usable().next();
+        scopes.filter_map(move |scope| {
+            let check = scope.check();
+            if scope == Scope::ProjectsRun || check == self.record.life_check() {
+                return None;
+            }
+            let question = if scope.is_project_bound() {
+                let (name, id) = usable?;
+                Question::about(check, name, id)
+            } else {
+                Question::of(check)
+            };
+            Some(self.right(question, None, Class::Right))
+        })
+    }
+
+    /// Without the scope to read projects, every project would look missing.
+    fn projects(&self) -> impl Iterator<Item = Due> {
+        let denied = self.record.granted(self.spec, Scope::ProjectsRead) == Some(false);
+        self.spec.projects.iter().filter(move |_| !denied).map(|(name, id)| {
+            self.right(Question::about(Check::ProjectVisible, name, id), Some(name), Class::Right)
+        })
+    }
+
+    fn runs(&self) -> impl Iterator<Item = Due> {
+        let wanted = self.may_dry_run && self.spec.required_scopes.contains(&Scope::ProjectsRun);
+        self.usable().filter(move |(name, _)| wanted && !self.guards.contains_key(*name)).map(|(name, id)| {
+            self.right(Question::about(Check::ProjectsRun, name, id), Some(name), Class::Run)
+        })
+    }
+
+    fn usable(&self) -> impl Iterator<Item = (&Name, &Uuid)> {
+        self.spec
+            .projects
+            .iter()
+            .filter(|(name, _)| self.record.project(name).is_some_and(ProjectFinding::is_usable))
+    }
+
+    fn right(&self, question: Question, project: Option<&Name>, class: Class) -> Due {
+        let check = question.check;
+        let last = self.record.last_try(check, project).filter(|tried| tried.current);
+        let interval = self.right_interval(check, last);
+        let at = match last {
+            None => Duration::ZERO,
+            Some(tried) if self.is_settled(check, tried.reason) => {
+                self.stroke(check, project, tried.at.up, interval)
+            }
+            Some(tried) => tried.at.up + interval,
+        };
+        Due { at, class, question }
+    }
+
+    fn right_interval(&self, check: Check, last: Option<&Try>) -> Duration {
+        let settled = last.is_none_or(|tried| self.is_settled(check, tried.reason));
+        let interval = match (check, settled) {
+            (Check::ProjectsRun, true) => self.cadence.run_interval,
+            (Check::ProjectsRun, false) => RUN_RETRY.min(self.cadence.run_interval),
+            _ if self.is_excess(check) && settled => EXCESS_INTERVAL,
+            _ if self.is_excess(check) || settled => self.cadence.scope_interval,
+            _ => self.cadence.interval,
+        };
+        self.stretched(interval)
+    }
+
+    /// A right that nobody requires is settled by any conclusive answer, others by `ok` alone.
+    fn is_settled(&self, check: Check, reason: Reason) -> bool {
+        reason == Reason::Ok || (self.is_excess(check) && reason.is_conclusive())
+    }
+
+    fn is_excess(&self, check: Check) -> bool {
+        check.scope().is_some_and(|scope| !self.spec.required_scopes.contains(&scope))
+    }
+
+    fn stroke(&self, check: Check, project: Option<&Name>, last: Duration, interval: Duration) -> Duration {
+        let words = [self.spec.name.as_str(), check.as_label(), project.map_or("", Name::as_str)];
+        self.anchor.next_stroke(last, interval, seed(&words))
+    }
+
+    fn stretched(&self, interval: Duration) -> Duration {
+        interval.mul_f64(self.stretch)
+    }
+}
