@@ -1,1 +1,122 @@
-//! (to be written)
+//! Who lives, and until when: every task is owned here, so that none can die unseen or be left behind.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+
+/// The tasks of the process. Ending is asked for softly first: what is under way may finish.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    soft: CancellationToken,
+    hard: CancellationToken,
+    failed: Arc<AtomicBool>,
+}
+
+impl Tasks {
+    /// No tasks yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs a task until it ends or the process must. A task that panics ends the process: half a monitor
+    /// is worse than none.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (hard, tripwire) = (self.hard.clone(), Tripwire { tasks: self.clone(), name, ended: false });
+        self.tracker.spawn(async move {
+            let mut tripwire = tripwire;
+            tokio::select! {
+                biased;
+                () = hard.cancelled() => {}
+                () = task => {}
+            }
+            tripwire.ended = true;
+        });
+    }
+
+    /// Cancelled when the process is to end.
+    pub fn stopping(&self) -> CancellationToken {
+        self.soft.clone()
+    }
+
+    /// Asks all tasks to end.
+    pub fn stop(&self) {
+        self.soft.cancel();
+    }
+
+    /// Waits for the end of all tasks, and ends those that take longer than `grace`. `true`: all went well.
+    pub async fn finish(&self, grace: Duration) -> bool {
+        self.soft.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
+            warn!("some tasks did not end within the grace period and are cut off");
+            self.hard.cancel();
+            self.tracker.wait().await;
+        }
+        !self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Notices a task that ends by panic.
+struct Tripwire {
+    tasks: Tasks,
+    name: &'static str,
+    ended: bool,
+}
+
+impl Drop for Tripwire {
+    fn drop(&mut self) {
+        if !self.ended {
+            error!(task = self.name, "the task {} has died: the process ends", self.name);
+            self.tasks.failed.store(true, Ordering::Relaxed);
+            self.tasks.soft.cancel();
+        }
+    }
+}
+
+/// The signals that the process obeys.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// To end: SIGTERM or SIGINT.
+    Stop,
+    /// To read the configuration again: SIGHUP.
+    Reload,
+}
+
+impl Signals {
+    /// Starts to listen.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Request {
+        let (request, name) = tokio::select! {
+            _ = self.terminate.recv() => (Request::Stop, "SIGTERM"),
+            _ = self.interrupt.recv() => (Request::Stop, "SIGINT"),
+            _ = self.hangup.recv() => (Request::Reload, "SIGHUP"),
+        };
+        info!(signal = name, "received {name}");
+        request
+    }
+}

@@ -4,6 +4,8 @@
 //! Only an answer that can have come from nobody but Hex is conclusive. A proxy, a portal, a firewall or
 //! an outage must never pass for a verdict.
 
+use std::time::Duration;
+
 use super::{Answer, Body, Check, Facts, Failure, Observation, Seen};
 
 /// Why an outcome is what it is: the label `reason`.
@@ -192,6 +194,16 @@ fn facts(reason: Reason, body: &Body) -> Facts {
     match (reason, body) {
         (Reason::Ok | Reason::Unavailable, Body::Object { facts, .. }) => facts.clone(),
         _ => Facts::None,
+    }
+}
+
+/// The pause that a 429 asks for: its `Retry-After`, bounded, or a minute where it has none that is sound.
+pub fn rate_limit_pause(observation: &Observation) -> Option<Duration> {
+    match &observation.seen {
+        Seen::Answer(answer) if answer.status == 429 => {
+            Some(answer.retry_after.unwrap_or(Duration::from_mins(1)).min(Duration::from_mins(15)))
+        }
+        _ => None,
     }
 }
 

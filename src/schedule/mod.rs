@@ -1,5 +1,278 @@
-//! When to probe what, within each workspace's budget. Knows a [`Prober`](crate::probe), not HTTP.
+//! When to probe what, within each workspace's budget. Knows a [`Prober`], not HTTP.
+//!
+//! `timing`, `phase` and `plan` are pure: what is due when, on which grid, at which cost. `budget` and
+//! `dry_runs` hold a workspace's tokens together; a `worker` carries one token.
 
+pub mod budget;
+mod dry_runs;
 pub mod phase;
 pub mod plan;
 pub mod timing;
+mod worker;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+
+use self::{
+    budget::Budget,
+    dry_runs::DryRuns,
+    phase::Anchor,
+    worker::{Desk, Worker},
+};
+use crate::{
+    clock::Clock,
+    domain::{Cadence, Credential, Name, Observer, TokenSpec, Workspace},
+    lifecycle::Tasks,
+    probe::Prober,
+    store::Store,
+};
+
+/// How long a worker may be overdue before the probe loop counts as stalled.
+const STALLED: Duration = Duration::from_mins(2);
+
+/// How many on-demand probes of a token may wait for one another.
+const ON_DEMAND_QUEUE: usize = 64;
+
+/// Settings of the process that a reload may change.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How often what is asked.
+    pub cadence: Cadence,
+    /// The most requests under way at once, over all workspaces.
+    pub max_concurrency: usize,
+}
+
+/// One token to watch.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// What is configured.
+    pub spec: Arc<TokenSpec>,
+    /// Its credential now.
+    pub credential: Credential,
+}
+
+/// Keeps one worker a token.
+pub struct Scheduler<P> {
+    shared: Arc<Shared<P>>,
+    tasks: Tasks,
+}
+
+impl<P> fmt::Debug for Scheduler<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scheduler").finish_non_exhaustive()
+    }
+}
+
+/// What the workers share.
+struct Shared<P> {
+    prober: P,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    anchor: Anchor,
+    /// Asks whoever reads the credentials to look again.
+    credentials_stale: Box<dyn Fn() + Send + Sync>,
+    settings: Mutex<(Settings, Arc<Semaphore>)>,
+    lanes: Mutex<BTreeMap<Name, Arc<Lane>>>,
+    desks: Mutex<BTreeMap<Name, Occupied>>,
+}
+
+struct Occupied {
+    desk: Arc<Desk>,
+    on_demand: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+/// One workspace, as its tokens share it.
+#[derive(Debug)]
+struct Lane {
+    workspace: Name,
+    origin: String,
+    budget: Arc<Budget>,
+    dry_runs: DryRuns,
+    /// The stretch of all its intervals, as the bits of an `f64`.
+    stretch: AtomicU64,
+}
+
+impl Lane {
+    fn stretch(&self) -> f64 {
+        f64::from_bits(self.stretch.load(Ordering::Relaxed))
+    }
+}
+
+impl<P: Prober> Scheduler<P> {
+    /// A scheduler without tokens. `credentials_stale` is called when a 401 makes it likely that a
+    /// credential has been replaced.
+    pub fn new(
+        prober: P,
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        tasks: Tasks,
+        credentials_stale: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let settings = Settings { cadence: Cadence::default(), max_concurrency: 1 };
+        let shared = Shared {
+            prober,
+            store,
+            anchor: Anchor::of(clock.now()),
+            clock,
+            observer,
+            credentials_stale: Box::new(credentials_stale),
+            settings: Mutex::new((settings, Arc::new(Semaphore::new(1)))),
+            lanes: Mutex::new(BTreeMap::new()),
+            desks: Mutex::new(BTreeMap::new()),
+        };
+        Self { shared: Arc::new(shared), tasks }
+    }
+
+    /// The prober, for whoever must tell it about changed connections.
+    pub fn prober(&self) -> &P {
+        &self.shared.prober
+    }
+
+    /// Makes the tokens to watch the given ones, by difference: a token that stays keeps its worker. The
+    /// store must know them already.
+    pub fn reconcile(&self, settings: Settings, workspaces: &[Arc<Workspace>], tokens: Vec<Assignment>) {
+        self.shared.set(settings);
+        self.open_lanes(workspaces, &tokens);
+        let mut desks = lock(&self.shared.desks);
+        let homes: BTreeMap<&Name, &Workspace> =
+            tokens.iter().map(|token| (&token.spec.name, &*token.spec.workspace)).collect();
+        desks.retain(|name, occupied| {
+            let lane = &occupied.desk.lane;
+            let stays =
+                homes.get(name).is_some_and(|home| home.name == lane.workspace && home.origin == lane.origin);
+            if !stays {
+                occupied.desk.stop.cancel();
+            }
+            stays
+        });
+        for Assignment { spec, credential } in tokens {
+            match desks.get(&spec.name) {
+                Some(occupied) => {
+                    *lock(&occupied.desk.credential) = credential;
+                    occupied.desk.changed.notify_one();
+                }
+                None => {
+                    if let Some(occupied) = self.employ(&spec, credential) {
+                        desks.insert(spec.name.clone(), occupied);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for the due checks of a token now. Resolves when they are done; a probe that is under way
+    /// already is joined. `None`: no such token.
+    pub fn probe_now(&self, name: &Name) -> Option<oneshot::Receiver<()>> {
+        let desks = lock(&self.shared.desks);
+        let (done, answer) = oneshot::channel();
+        // A full queue drops the asker, which resolves at once: the store answers as well as it can.
+        let _ = desks.get(name)?.on_demand.try_send(done);
+        Some(answer)
+    }
+
+    /// Whether no worker is overdue by minutes.
+    pub fn is_moving(&self) -> bool {
+        let now = self.shared.clock.now().up;
+        lock(&self.shared.desks).values().all(|occupied| {
+            let quiet_until = occupied.desk.quiet_until.load(Ordering::Relaxed);
+            now <= Duration::from_millis(quiet_until).saturating_add(STALLED)
+        })
+    }
+
+    fn open_lanes(&self, workspaces: &[Arc<Workspace>], tokens: &[Assignment]) {
+        let cadence = self.shared.settings().cadence;
+        let mut lanes = lock(&self.shared.lanes);
+        lanes.retain(|name, lane| workspaces.iter().any(|w| w.name == *name && w.origin == lane.origin));
+        for workspace in workspaces {
+            let demand: f64 = tokens
+                .iter()
+                .filter(|token| token.spec.workspace.name == workspace.name)
+                .map(|token| plan::demand(&token.spec, &cadence).per_minute())
+                .sum();
+            let lane = lanes.entry(workspace.name.clone()).or_insert_with(|| {
+                Arc::new(Lane {
+                    workspace: workspace.name.clone(),
+                    origin: workspace.origin.clone(),
+                    budget: Arc::new(Budget::new(workspace.requests_per_minute)),
+                    dry_runs: DryRuns::default(),
+                    stretch: AtomicU64::new(1f64.to_bits()),
+                })
+            });
+            lane.budget.set(workspace.requests_per_minute);
+            let stretch = plan::stretch(demand, workspace.requests_per_minute);
+            lane.stretch.store(stretch.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    fn employ(&self, spec: &TokenSpec, credential: Credential) -> Option<Occupied> {
+        let lane = lock(&self.shared.lanes).get(&spec.workspace.name)?.clone();
+        let desk = Arc::new(Desk {
+            name: spec.name.clone(),
+            lane,
+            credential: Mutex::new(credential),
+            changed: Notify::new(),
+            stop: self.tasks.stopping().child_token(),
+            quiet_until: AtomicU64::new(u64::MAX),
+        });
+        let (on_demand, asked) = mpsc::channel(ON_DEMAND_QUEUE);
+        self.tasks.spawn("worker", Worker::new(self.shared.clone(), desk.clone(), asked).run());
+        Some(Occupied { desk, on_demand })
+    }
+
+    /// A reload gives the dry runs of all workspaces a new chance, and asks for new proof.
+    pub fn reset_dry_runs(&self) {
+        for lane in lock(&self.shared.lanes).values() {
+            lane.dry_runs.reset();
+        }
+    }
+}
+
+impl<P> Shared<P> {
+    fn settings(&self) -> Settings {
+        lock(&self.settings).0.clone()
+    }
+
+    fn concurrency(&self) -> Arc<Semaphore> {
+        lock(&self.settings).1.clone()
+    }
+
+    fn set(&self, settings: Settings) {
+        let mut current = lock(&self.settings);
+        if current.0.max_concurrency != settings.max_concurrency {
+            current.1 = Arc::new(Semaphore::new(settings.max_concurrency));
+        }
+        current.0 = settings;
+    }
+
+    /// Makes workers look at their token's record anew.
+    fn nudge(&self, names: &[Name]) {
+        let desks = lock(&self.desks);
+        for occupied in names.iter().filter_map(|name| desks.get(name)) {
+            occupied.desk.changed.notify_one();
+        }
+    }
+
+    fn nudge_workspace(&self, workspace: &Name) {
+        for occupied in lock(&self.desks).values() {
+            if occupied.desk.lane.workspace == *workspace {
+                occupied.desk.changed.notify_one();
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while holding it ends the process through the task's owner; until then others may go on.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

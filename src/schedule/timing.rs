@@ -10,8 +10,8 @@ use super::{
     plan::{EXCESS_INTERVAL, excess_scopes},
 };
 use crate::domain::{
-    Cadence, Check, Kind, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid, life::Life,
-    record::Try,
+    Cadence, Check, Kind, Method, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid,
+    finding::ProjectFinding, life::Life, record::Try,
 };
 
 /// The pauses between the first probes of a token known to be rejected.
@@ -100,8 +100,7 @@ impl Timing<'_> {
                 due.at = due.at.min(last.map_or(Duration::ZERO, |tried| tried.at.up + STALE_IDENTITY));
             }
         }
-        let due =
-            |due: &Due| due.at <= self.now.up && due.question.check.method() == crate::domain::Method::Get;
+        let due = |due: &Due| due.at <= self.now.up && due.question.check.method() == Method::Get;
         agenda.into_iter().filter(due).min_by_key(|due| (due.class, due.at))
     }
 

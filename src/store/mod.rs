@@ -8,7 +8,7 @@ pub mod view;
 mod workspace;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,9 +21,10 @@ use workspace::WorkspaceRecord;
 use crate::{
     clock::Clock,
     domain::{
-        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, Seen,
-        TokenRecord, TokenSpec, TokenState, Workspace, classify,
+        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, TokenRecord,
+        TokenSpec, TokenState, Workspace, classify,
         life::Peers,
+        outcome::rate_limit_pause,
         record::{Effects, Heard, Remembered},
     },
 };
@@ -49,12 +50,22 @@ struct Inner {
 pub struct Observed {
     /// Why the outcome is what it is.
     pub reason: Option<Reason>,
+    /// Whether Hex itself answered.
+    pub by_hex: bool,
     /// What changed for the token itself.
     pub effects: Effects,
     /// Other tokens that are now due.
     pub wake: Vec<Name>,
     /// How long the workspace's other requests must pause too: two of its tokens were told to.
     pub workspace_pause: Option<Duration>,
+}
+
+impl Observed {
+    /// Whether Hex has answered a question about a run with "there is none that you may see".
+    pub fn knows_no_run(&self) -> bool {
+        let denied = |reason| !matches!(reason, Reason::Ok | Reason::Unauthorized | Reason::RateLimited);
+        self.by_hex && self.reason.is_some_and(denied)
+    }
 }
 
 impl Store {
@@ -97,16 +108,14 @@ impl Store {
         }
         let mut before = std::mem::take(&mut inner.tokens);
         let tokens: Vec<_> = tokens.into_iter().map(|(spec, it)| (spec, self.describe(&it), it)).collect();
-        let taken = renames(&mut before, &tokens);
+        let renamed = renames(&before, &tokens);
         for (spec, credential, source) in tokens {
             let kind = match &source {
                 Credential::Loaded { secret, .. } => secret.kind(),
                 Credential::Unreadable(_) => Kind::Unknown,
             };
             let same_name = before.remove(&spec.name).filter(|view| same_stack(&view.spec, &spec));
-            let renamed =
-                || credential.digest.and_then(|digest| taken.get(&(spec.name.clone(), digest)).cloned());
-            let mut view = match same_name.or_else(renamed) {
+            let mut view = match same_name.or_else(|| renamed.get(&spec.name).cloned()) {
                 Some(known) => continued(&known, &spec, credential, kind),
                 None => fresh(&spec, credential, kind, now, &remembered),
             };
@@ -128,26 +137,29 @@ impl Store {
         let mut guard = self.lock();
         let inner = &mut *guard;
         let cadence = inner.cadence;
-        let view = inner.tokens.get(name)?.clone();
-        let workspace = inner.workspaces.get_mut(&view.spec.workspace.name)?;
+        let spec = inner.tokens.get(name)?.spec.clone();
+        let workspace = inner.workspaces.get_mut(&spec.workspace.name)?;
         workspace.hear(observation, &outcome, now);
-        let mut observed = Observed { reason: Some(outcome.reason), ..Observed::default() };
-        if let Some(pause) = pause_asked(observation) {
+        let mut observed =
+            Observed { reason: Some(outcome.reason), by_hex: outcome.by_hex, ..Observed::default() };
+        if let Some(pause) = rate_limit_pause(observation) {
             observed.workspace_pause = workspace.rate_limited(name, pause, now);
         }
-        let peers =
-            if outcome.reason == Reason::Unauthorized { inner.peers(&view, now) } else { Peers::default() };
+        let peers = match outcome.reason {
+            Reason::Unauthorized => inner.peers(inner.tokens.get(name)?, now),
+            _ => Peers::default(),
+        };
         let heard = Heard {
             question: &observation.question,
             outcome: &outcome,
             status: observation.status(),
             duration: observation.duration,
             now,
-            hex_now: inner.hex_now(&view.spec.workspace.name, now),
+            hex_now: inner.hex_now(&spec.workspace.name, now),
             peers,
         };
         let view = Arc::make_mut(inner.tokens.get_mut(name)?);
-        observed.effects = view.record.apply(&heard, &view.spec, &cadence);
+        observed.effects = view.record.apply(&heard, &spec, &cadence);
         view.last_probe = Some(now.at);
         view.counts.count(failure(view, &heard));
         view.history.push(history::Entry {
@@ -159,8 +171,7 @@ impl Store {
             duration: observation.duration,
         });
         if observed.effects.accepted {
-            let (workspace, revived) = (view.spec.workspace.name.clone(), observed.effects.revived);
-            observed.wake = inner.wake_peers(name, &workspace, revived, now);
+            observed.wake = inner.wake_peers(name, &spec.workspace.name, observed.effects.revived, now);
         }
         Some(observed)
     }
@@ -193,6 +204,13 @@ impl Store {
             }
         }
         changes
+    }
+
+    /// A reload gives the dry runs of all workspaces a new chance.
+    pub fn reset_dry_runs(&self) {
+        for record in self.lock().workspaces.values_mut() {
+            record.dry_run_unsafe = false;
+        }
     }
 
     /// Notes that a dry run of this workspace started a real run.
@@ -288,27 +306,23 @@ fn same_stack(a: &TokenSpec, b: &TokenSpec) -> bool {
 
 /// Records whose name is gone, by the new name that carries on with their workspace and credential.
 fn renames(
-    before: &mut BTreeMap<Name, Arc<TokenView>>,
+    before: &BTreeMap<Name, Arc<TokenView>>,
     tokens: &[(Arc<TokenSpec>, CredentialView, Credential)],
-) -> BTreeMap<(Name, Digest), Arc<TokenView>> {
-    let gone: Vec<Arc<TokenView>> = before
+) -> BTreeMap<Name, Arc<TokenView>> {
+    let stay: BTreeSet<&Name> = tokens.iter().map(|(spec, ..)| &spec.name).collect();
+    let gone: BTreeMap<Digest, &Arc<TokenView>> = before
         .values()
-        .filter(|view| tokens.iter().all(|(spec, ..)| spec.name != view.spec.name))
-        .cloned()
+        .filter(|view| !stay.contains(&view.spec.name))
+        .filter_map(|view| Some((view.credential.digest?, view)))
         .collect();
-    let mut taken = BTreeMap::new();
-    for view in gone {
-        let successor = tokens.iter().find(|(spec, credential, _)| {
-            credential.digest.is_some()
-                && credential.digest == view.credential.digest
-                && same_stack(spec, &view.spec)
-                && !before.contains_key(&spec.name)
-        });
-        if let (Some((spec, ..)), Some(digest)) = (successor, view.credential.digest) {
-            taken.insert((spec.name.clone(), digest), view);
-        }
-    }
-    taken
+    let successors = tokens.iter().filter(|(spec, ..)| !before.contains_key(&spec.name));
+    successors
+        .filter_map(|(spec, credential, _)| {
+            let digest = credential.digest?;
+            let view = gone.get(&digest).filter(|view| same_stack(spec, &view.spec))?;
+            Some((spec.name.clone(), Arc::clone(view)))
+        })
+        .collect()
 }
 
 /// A token that was known, under the present configuration and credential. While a credential can't be
@@ -360,16 +374,6 @@ pub fn asks(spec: &TokenSpec, check: Check) -> bool {
                 || (spec.least_privilege && scope != crate::domain::Scope::ProjectsRun)
         }
         (_, None) => false,
-    }
-}
-
-/// The pause that a 429 asks for: `Retry-After` within bounds, or a minute.
-fn pause_asked(observation: &Observation) -> Option<Duration> {
-    match &observation.seen {
-        Seen::Answer(answer) if answer.status == 429 => {
-            Some(answer.retry_after.unwrap_or(Duration::from_mins(1)).min(Duration::from_mins(15)))
-        }
-        _ => None,
     }
 }
 

@@ -39,9 +39,9 @@ impl WorkspaceRecord {
         }
     }
 
-    /// The same workspace after a reload, which gives its dry runs a new chance.
+    /// The same workspace under another configuration.
     pub(super) fn with(self, spec: Arc<Workspace>, planned_per_minute: f64) -> Self {
-        Self { spec, planned_per_minute, dry_run_unsafe: false, ..self }
+        Self { spec, planned_per_minute, ..self }
     }
 
     /// Takes in an answer. Only Hex's own tells its clock; dry runs tell nothing about the API.

@@ -1,0 +1,306 @@
+//! One worker a token: waits for the next due check, for the budget, asks, and hands the answer to the
+//! store. All requests of a token go through it, one at a time.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{
+    Lane, Shared,
+    timing::{Class, Due, Timing},
+};
+use crate::{
+    domain::{
+        Answer, Body, Check, Credential, Facts, Failure, Name, Observation, Phases, Question, Reason,
+        RequestEnded, Secret, Seen, Uuid, life::Life, outcome::rate_limit_pause,
+    },
+    probe::Prober,
+    store::{Observed, TokenView},
+};
+
+/// The longest pause on a rate-limit header that no 429 came with.
+const QUOTA_PAUSE: Duration = Duration::from_mins(1);
+
+/// What a worker is told from outside, and what it shows.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) name: Name,
+    pub(super) lane: Arc<Lane>,
+    pub(super) credential: Mutex<Credential>,
+    pub(super) changed: Notify,
+    pub(super) stop: CancellationToken,
+    /// Until when, in milliseconds of uptime, it may be silent without having stalled.
+    pub(super) quiet_until: AtomicU64,
+}
+
+impl Desk {
+    fn credential(&self) -> Credential {
+        self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn may_be_quiet_until(&self, up: Duration) {
+        self.quiet_until.store(u64::try_from(up.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+pub(super) struct Worker<P> {
+    pub(super) shared: Arc<Shared<P>>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) on_demand: mpsc::Receiver<oneshot::Sender<()>>,
+    guards: BTreeMap<Name, Uuid>,
+    paused_until: Duration,
+}
+
+impl<P: Prober> Worker<P> {
+    pub(super) fn new(
+        shared: Arc<Shared<P>>,
+        desk: Arc<Desk>,
+        on_demand: mpsc::Receiver<oneshot::Sender<()>>,
+    ) -> Self {
+        Self { shared, desk, on_demand, guards: BTreeMap::new(), paused_until: Duration::ZERO }
+    }
+
+    /// Works until told to stop. A request under way is finished; one that waits is not made.
+    pub(super) async fn run(mut self) {
+        let stop = self.desk.stop.clone();
+        while let Some(due) = self.next_due() {
+            self.desk.may_be_quiet_until(due.at);
+            let wait = due.at.saturating_sub(self.shared.clock.now().up);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(asker) = self.on_demand.recv() => {
+                    self.serve(asker).await;
+                    continue;
+                }
+                () = self.desk.changed.notified() => continue,
+                () = sleep(wait) => {}
+            }
+            if !wait.is_zero() {
+                self.shared.observer.woke_late(self.shared.clock.now().up.saturating_sub(due.at));
+            }
+            self.probe(due).await;
+        }
+        self.desk.may_be_quiet_until(Duration::MAX);
+        self.release_dry_runs();
+    }
+
+    /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
+    async fn serve(&mut self, asker: oneshot::Sender<()>) {
+        let mut askers = vec![asker];
+        while !self.desk.stop.is_cancelled() {
+            let due = self.timing(|timing| timing.on_demand());
+            let Some(due) = due.flatten().filter(|_| self.shared.clock.now().up >= self.paused_until) else {
+                break;
+            };
+            self.probe(due).await;
+        }
+        while let Ok(asker) = self.on_demand.try_recv() {
+            askers.push(asker);
+        }
+        for asker in askers {
+            // Whoever asked may have left: a scrape that timed out.
+            let _ = asker.send(());
+        }
+    }
+
+    /// `None`: the token is not known any more.
+    fn next_due(&mut self) -> Option<Due> {
+        let view = self.shared.store.token(&self.desk.name)?;
+        if view.record.life() != Life::Alive && !self.guards.is_empty() {
+            self.guards.clear();
+            self.release_dry_runs();
+        }
+        let (mut due, intervals) =
+            self.with_timing(&view, |timing| (timing.agenda().into_iter().next(), timing.intervals()));
+        self.shared.store.note_intervals(&self.desk.name, intervals);
+        if let Some(due) = &mut due {
+            due.at = due.at.max(self.paused_until);
+        }
+        due
+    }
+
+    fn timing<T>(&self, ask: impl FnOnce(Timing<'_>) -> T) -> Option<T> {
+        let view = self.shared.store.token(&self.desk.name)?;
+        Some(self.with_timing(&view, ask))
+    }
+
+    fn with_timing<T>(&self, view: &TokenView, ask: impl FnOnce(Timing<'_>) -> T) -> T {
+        let settings = self.shared.settings();
+        ask(Timing {
+            spec: &view.spec,
+            record: &view.record,
+            cadence: &settings.cadence,
+            stretch: self.desk.lane.stretch(),
+            anchor: self.shared.anchor,
+            now: self.shared.clock.now(),
+            hex_now: self.shared.store.hex_now(&self.desk.lane.workspace),
+            guards: &self.guards,
+            may_dry_run: self.desk.lane.dry_runs.may_start(),
+        })
+    }
+
+    /// Asks one question, now or as soon as the budget allows.
+    async fn probe(&mut self, due: Due) {
+        let Credential::Loaded { secret, .. } = self.desk.credential() else {
+            self.take(&unreadable(due.question));
+            return;
+        };
+        let mut proving = false;
+        if let (Check::ProjectsRun, Some((_, id))) = (due.question.check, &due.question.project) {
+            match self.desk.lane.dry_runs.claim(&self.desk.name, id) {
+                Some(first) => proving = first,
+                None => return,
+            }
+        }
+        match self.request(due.class, due.question.clone(), secret).await {
+            Some(observation) => {
+                let observed = self.take(&observation);
+                self.follow_dry_run(&observation, proving, &observed.unwrap_or_default());
+            }
+            None => self.release_dry_runs(),
+        }
+    }
+
+    fn release_dry_runs(&self) {
+        self.desk.lane.dry_runs.release(&self.desk.name);
+        self.shared.nudge_workspace(&self.desk.lane.workspace);
+    }
+
+    /// Waits for the budget and makes the request. `None`: told to stop before it was made.
+    async fn request(&mut self, class: Class, question: Question, secret: Secret) -> Option<Observation> {
+        self.desk.may_be_quiet_until(Duration::MAX);
+        let queued = Instant::now();
+        let permits = async {
+            let permit = self.desk.lane.budget.acquire(class).await;
+            let slot = self.shared.concurrency().acquire_owned().await;
+            (permit, slot)
+        };
+        let (permit, slot) = tokio::select! {
+            biased;
+            () = self.desk.stop.cancelled() => return None,
+            permits = permits => permits,
+        };
+        let (waited, now) = (queued.elapsed(), self.shared.clock.now().up);
+        self.shared.observer.budget_waited(&self.desk.lane.workspace, waited);
+        self.desk.may_be_quiet_until(now + self.shared.settings().cadence.timeout * 2);
+        // Read again: it may have been replaced while the request waited.
+        let secret = match self.desk.credential() {
+            Credential::Loaded { secret, .. } => secret,
+            Credential::Unreadable(_) => secret,
+        };
+        let workspace = self.shared.store.token(&self.desk.name)?.spec.workspace.clone();
+        let observation = self.shared.prober.ask(&workspace, &secret, question).await;
+        drop((permit, slot));
+        Some(observation)
+    }
+
+    /// Hands an observation to the store, and acts on what follows from it.
+    fn take(&mut self, observation: &Observation) -> Option<Observed> {
+        let name = &self.desk.name;
+        let lane = &self.desk.lane;
+        let observed = self.shared.store.observe(name, observation)?;
+        let reason = observed.reason?;
+        let (check, status) = (observation.question.check, observation.status());
+        if reason != Reason::CredentialUnreadable {
+            self.shared.observer.request_ended(&RequestEnded {
+                workspace: &lane.workspace,
+                check,
+                status,
+                reason,
+                duration: observation.duration,
+                phases: observation.phases,
+            });
+        }
+        info!(token = %name, check = check.as_label(), reason = reason.as_label(), status, "probed {name}");
+        if let Some((before, after)) = observed.effects.change {
+            warn!(token = %name, from = before.as_label(), to = after.as_label(),
+                "{name} is now {}, was {}", after.as_label(), before.as_label());
+        }
+        if observed.effects.expiry_disproved {
+            warn!(token = %name, "{name} is accepted after its known expiry: the expiry is unknown");
+        }
+        if observed.effects.pending {
+            (self.shared.credentials_stale)();
+        }
+        if let Some(pause) = pause(observation) {
+            let until = self.shared.clock.now().up + pause;
+            self.paused_until = self.paused_until.max(until);
+        }
+        if let Some(pause) = observed.workspace_pause {
+            lane.budget.pause(pause);
+        }
+        self.shared.nudge(&observed.wake);
+        Some(observed)
+    }
+
+    /// After a dry run, and after the look for the run that it must not have started.
+    fn follow_dry_run(&mut self, observation: &Observation, proving: bool, observed: &Observed) {
+        let Some((project, id)) = &observation.question.project else { return };
+        let (lane, name) = (&self.desk.lane, &self.desk.name);
+        match observation.question.check {
+            Check::ProjectsRun if proving => match dummy_run(observation) {
+                Some(run) => {
+                    self.guards.insert(project.clone(), run);
+                }
+                None => self.release_dry_runs(),
+            },
+            Check::DryRunGuard if (200..=299).contains(&observation.status()) => {
+                error!(workspace = %lane.workspace, token = %name,
+                    "workspace {} ignores dryRun: the dry run of project {project} started a real run; no more are made",
+                    lane.workspace);
+                lane.dry_runs.ignored();
+                self.shared.store.note_dry_run_unsafe(&lane.workspace);
+                self.guards.clear();
+            }
+            Check::DryRunGuard if observed.knows_no_run() => {
+                self.guards.remove(project);
+                lane.dry_runs.proven(name, id);
+                self.shared.nudge_workspace(&lane.workspace);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The run that a dry run's answer speaks of: a dummy, unless the stack ignored `dryRun`.
+fn dummy_run(observation: &Observation) -> Option<Uuid> {
+    match &observation.seen {
+        Seen::Answer(Answer {
+            status: 200..=299,
+            body: Body::Object { facts: Facts::Run { id }, .. },
+            ..
+        }) => id.clone(),
+        _ => None,
+    }
+}
+
+/// How long the token itself must pause: after a 429, or where a header says that nothing is left for the
+/// jobs that share the limit.
+fn pause(observation: &Observation) -> Option<Duration> {
+    let Seen::Answer(answer) = &observation.seen else { return None };
+    let spent = answer.quota.filter(|quota| quota.remaining == 0);
+    rate_limit_pause(observation)
+        .or_else(|| spent.map(|quota| quota.reset_in.unwrap_or(QUOTA_PAUSE).min(QUOTA_PAUSE)))
+}
+
+fn unreadable(question: Question) -> Observation {
+    Observation {
+        question,
+        seen: Seen::Failed(Failure::CredentialUnreadable),
+        duration: Duration::ZERO,
+        phases: Phases::default(),
+    }
+}
