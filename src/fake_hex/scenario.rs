@@ -261,9 +261,12 @@ impl Scenario {
     }
 
     /// The scenario that needs no file, as it stands in [`Scenario::built_in_text`].
+    ///
+    /// # Panics
+    /// Never: the text is part of the program.
     #[expect(
         clippy::expect_used,
-        reason = "the text is part of the program, and a test reads it"
+        reason = "a test parses the text, which cannot change after"
     )]
     pub fn built_in() -> Self {
         Self::parse(Self::built_in_text()).expect("the built-in scenario is valid")

@@ -14,14 +14,10 @@ use super::{
 /// Why a text is no scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    /// The text is not YAML of the right shape.
-    #[error("scenario: {path}: {problem}")]
-    Shape {
-        /// The key, as in `stacks[0].tokens.airflow`; `.` is the whole file.
-        path: String,
-        /// What is wrong there, with line and column.
-        problem: String,
-    },
+    /// The text is not YAML of the right shape. Holds the key, as in `stacks[0].tokens.airflow`,
+    /// and what is wrong there, with line and column.
+    #[error("scenario: {0}")]
+    Shape(String),
     /// The keys do not go together. One line for each problem.
     #[error("scenario: {}", .0.join("\nscenario: "))]
     Rules(Vec<String>),
@@ -29,16 +25,18 @@ pub enum ScenarioError {
 
 /// Reads and checks a scenario.
 pub(super) fn parse(text: &str) -> Result<Scenario, ScenarioError> {
-    let mut path = ".".to_owned();
+    let mut path = String::new();
     let scenario: Scenario = serde_saphyr::with_deserializer_from_str(text, |yaml| {
         serde_path_to_error::deserialize(yaml).map_err(|error| {
-            path = error.path().to_string();
+            if error.path().iter().next().is_some() {
+                path = format!("{}: ", error.path());
+            }
             error.into_inner()
         })
     })
-    .map_err(|error| ScenarioError::Shape {
-        problem: without_values(error.without_snippet()),
-        path,
+    .map_err(|error| {
+        let problem = error.without_snippet();
+        ScenarioError::Shape(without_values(&format!("{path}{problem}")))
     })?;
 
     let mut problems = Problems::default();
@@ -50,16 +48,17 @@ pub(super) fn parse(text: &str) -> Result<Scenario, ScenarioError> {
 }
 
 /// The message with everything shortened that begins like a token.
-fn without_values(error: &impl Display) -> String {
-    let message = error.to_string();
-    ["hxtp_", "hxtw_"].iter().fold(message, |message, prefix| {
-        let mut pieces = message.split(prefix);
-        let head = pieces.next().unwrap_or_default().to_owned();
-        pieces.fold(head, |head, piece| {
-            let rest = piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
-            format!("{head}{prefix}...{rest}")
+fn without_values(message: &str) -> String {
+    ["hxtp_", "hxtw_"]
+        .iter()
+        .fold(message.to_owned(), |message, prefix| {
+            let mut pieces = message.split(prefix);
+            let head = pieces.next().unwrap_or_default().to_owned();
+            pieces.fold(head, |head, piece| {
+                let rest = piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+                format!("{head}{prefix}...{rest}")
+            })
         })
-    })
 }
 
 #[derive(Default)]
@@ -67,7 +66,7 @@ struct Problems(Vec<String>);
 
 impl Problems {
     fn add(&mut self, path: &str, problem: impl Display) {
-        self.0.push(format!("{path}: {problem}"));
+        self.0.push(without_values(&format!("{path}: {problem}")));
     }
 
     fn check_scenario(&mut self, scenario: &Scenario) {

@@ -2,7 +2,7 @@
 //!
 //! What is in them is of no matter to a monitor, so a few made-up entries do.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{extract::Path, response::Response};
 use serde_json::{Value, json};
@@ -124,5 +124,5 @@ pub(super) async fn queried_tables(call: Call, Path(id): Path<String>) -> Respon
 }
 
 fn founding_day(world: &World) -> String {
-    world.date_of(std::time::Duration::ZERO).to_string()
+    world.date_of(Duration::ZERO).to_string()
 }

@@ -1,6 +1,9 @@
 //! `GET /users/me`: the only place where Hex says anything about a token itself.
 
+use std::time::Duration;
+
 use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Answer, Call};
@@ -41,7 +44,7 @@ pub(super) fn person(world: &World, user: &str) -> Value {
         "name": user,
         "email": email(user),
         "role": role_name(world.role(user)),
-        "lastLoginDate": world.date_of(std::time::Duration::ZERO).to_string(),
+        "lastLoginDate": world.date_of(Duration::ZERO).to_string(),
     })
 }
 
@@ -66,8 +69,8 @@ fn add_token(body: &mut Value, world: &World, caller: &Caller) {
     };
     let expiry = world.expiry_of(token);
     body["token"] = match token.exp {
-        ExpForm::Seconds => json!({ "exp": expiry.map(|at| at.as_second()) }),
-        ExpForm::Milliseconds => json!({ "exp": expiry.map(|at| at.as_millisecond()) }),
+        ExpForm::Seconds => json!({ "exp": expiry.map(Timestamp::as_second) }),
+        ExpForm::Milliseconds => json!({ "exp": expiry.map(Timestamp::as_millisecond) }),
         ExpForm::ExpNull => json!({ "exp": null }),
         ExpForm::TokenNull => Value::Null,
         ExpForm::TokenAbsent => return,
