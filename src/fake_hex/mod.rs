@@ -145,7 +145,8 @@ impl FakeHex {
         change(&mut self.shared.world())
     }
 
-    /// Stops listening, lets the requests on the way end, and returns when all is closed.
+    /// Stops listening, gives the requests on the way two seconds to end, and returns when all is
+    /// closed.
     pub async fn shutdown(mut self) {
         self.shared.stop.cancel();
         while self.server.join_next().await.is_some() {}

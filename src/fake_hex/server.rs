@@ -1,6 +1,6 @@
 //! Connections, owned one by one: a fault can cut one, and none outlives the fake.
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -9,6 +9,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
     task::JoinSet,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -34,6 +35,11 @@ impl Line {
     }
 }
 
+/// How long requests on the way may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// Serves until `stop`; then lets the requests on the way end.
 pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let mut connections = JoinSet::new();
@@ -42,15 +48,20 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
-                // A connection that breaks while it is accepted is the client's loss.
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(connection(stream, router.clone(), stop.clone()));
+                match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(connection(stream, router.clone(), stop.clone()));
+                    }
+                    // Mostly a lack of file handles, which asking again at once would not cure.
+                    Err(_) => sleep(ACCEPT_PAUSE).await,
                 }
             }
         }
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    let drained = async { while connections.join_next().await.is_some() {} };
+    // Those who sent half a request are left behind.
+    let _ = timeout(GRACE, drained).await;
 }
 
 async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
@@ -80,7 +91,7 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
             }
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
-                http1::Connection::graceful_shutdown(std::pin::Pin::new(&mut connection));
+                Pin::new(&mut connection).graceful_shutdown();
             }
         }
     }

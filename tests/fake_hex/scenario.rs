@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use hex_token_exporter::fake_hex::{self, FakeHex, Scenario};
 use reqwest::{Client, StatusCode};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 #[tokio::test]
 async fn the_built_in_scenario_serves_a_token_in_every_trouble() {
@@ -51,6 +52,44 @@ async fn it_runs_until_it_is_told_to_stop() {
     fake_hex::run(any, Scenario::built_in(), async {})
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_fake_is_gone_and_a_silent_client_does_not_keep_it() {
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let mut stacks = FakeHex::start_all(any, Scenario::built_in()).await.unwrap();
+    let dropped = stacks.remove(0);
+    let address = dropped.address();
+    drop(dropped);
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+
+    let kept = stacks.remove(0);
+    let mut silent = TcpStream::connect(kept.address()).await.unwrap();
+    silent
+        .write_all(b"GET /api/v1/users/me HTTP/1.1\r\n")
+        .await
+        .unwrap();
+    kept.shutdown().await;
+}
+
+#[test]
+fn the_examples_of_the_documentation_and_of_the_client_tests_are_valid() {
+    let page = include_str!("../../docs/FAKE-HEX.md");
+    let examples: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(examples.len(), 2);
+    Scenario::parse(examples[0]).unwrap();
+    let stack = "stacks:\n- name: main\n  tokens: {airflow: {kind: workspace}}\n  ";
+    let faults = examples[1].replace('\n', "\n  ");
+    let scenario = Scenario::parse(&format!("{stack}{faults}\n")).unwrap();
+    assert_eq!(scenario.stacks[0].faults.len(), 4);
+
+    Scenario::parse(include_str!("../clients/scenario.yaml")).unwrap();
 }
 
 #[test]
