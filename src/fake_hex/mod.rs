@@ -4,8 +4,8 @@
 //! go wrong whatever the scenario says. `docs/FAKE-HEX.md` describes the scenario file and what is
 //! faithful. It uses nothing else of this crate, so that it cannot share its mistakes.
 //!
-//! A request goes through [`gate`] (log, faults), [`auth`] (401, 429, 404, 403) and one of
-//! [`routes`]; all of them look at and change one [`World`].
+//! A request goes through `gate` (log, faults), `auth` (401, 429, 404, 403) and one of
+//! `routes`; all of them look at and change one [`World`].
 
 mod auth;
 mod behaviour;

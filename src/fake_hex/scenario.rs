@@ -190,7 +190,7 @@ pub enum RunEnd {
 pub struct Token {
     /// Personal or workspace.
     pub kind: TokenKind,
-    /// Its first value. Left out: [`credential`](super::credential) of its name.
+    /// Its first value. Left out: [`credential`](super::credential()) of its name.
     #[serde(default)]
     pub value: Option<String>,
     /// May be left out where the stack has one.

@@ -1,6 +1,6 @@
 //! Connections, owned one by one: a fault can cut one, and none outlives the fake.
 
-use std::{future::pending, pin::Pin, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -91,7 +91,7 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
             }
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
-                Pin::new(&mut connection).graceful_shutdown();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
             }
         }
     }
