@@ -36,10 +36,7 @@ struct Held {
 
 impl Keyring {
     pub(super) fn add(&mut self, name: &str, token: Token) {
-        let held = Held {
-            token,
-            regenerated: 0,
-        };
+        let held = Held { token, regenerated: 0 };
         self.held.insert(name.to_owned(), held);
         self.learn_values(name);
     }
@@ -115,9 +112,7 @@ pub(super) struct Caller {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credential) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(credential.trim())
+    scheme.eq_ignore_ascii_case("bearer").then_some(credential.trim())
 }
 
 impl World {
@@ -125,10 +120,7 @@ impl World {
     pub(super) fn recognise(&self, headers: &HeaderMap) -> Option<(String, String)> {
         let (name, _) = self.keyring.identify(bearer(headers)?)?;
         let token = self.keyring.get(name)?;
-        Some((
-            name.to_owned(),
-            self.resolve_workspace(token.workspace.as_ref()),
-        ))
+        Some((name.to_owned(), self.resolve_workspace(token.workspace.as_ref())))
     }
 
     pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
@@ -151,17 +143,9 @@ impl World {
         let alive = generation == held.generation(elapsed)
             && !token.revoked
             && token.dies_after.is_none_or(|at| elapsed < at)
-            && self
-                .expiry_of(token)
-                .is_none_or(|expiry| self.now() < expiry)
-            && !self
-                .users
-                .get(&caller.user)
-                .is_some_and(|user| user.deactivated)
-            && self
-                .workspaces
-                .get(&caller.workspace)
-                .is_some_and(|workspace| workspace.api_access);
+            && self.expiry_of(token).is_none_or(|expiry| self.now() < expiry)
+            && !self.users.get(&caller.user).is_some_and(|user| user.deactivated)
+            && self.workspaces.get(&caller.workspace).is_some_and(|workspace| workspace.api_access);
         if alive { Ok(caller) } else { Err(dead) }
     }
 
@@ -190,19 +174,10 @@ impl World {
             }
             None => {}
         }
-        if self.permits(caller, route) {
-            Ok(())
-        } else {
-            Err(Refusal::Forbidden(route.operation()))
-        }
+        if self.permits(caller, route) { Ok(()) } else { Err(Refusal::Forbidden(route.operation())) }
     }
 
-    fn charge(
-        &mut self,
-        caller: &Caller,
-        bucket: Bucket,
-        limit: u32,
-    ) -> Result<Allowance, Refusal> {
+    fn charge(&mut self, caller: &Caller, bucket: Bucket, limit: u32) -> Result<Allowance, Refusal> {
         let now = self.elapsed();
         self.limiter
             .take(&caller.user, bucket, limit, now)
@@ -218,10 +193,9 @@ impl World {
             return true;
         };
         match caller.kind {
-            TokenKind::Workspace => self
-                .keyring
-                .get(&caller.token)
-                .is_some_and(|token| token.scopes.contains(&needed)),
+            TokenKind::Workspace => {
+                self.keyring.get(&caller.token).is_some_and(|token| token.scopes.contains(&needed))
+            }
             // What each role may do is not documented in full: an editor and better may do all
             // that a monitor asks for, the others may look at projects.
             TokenKind::Personal => {

@@ -29,9 +29,7 @@ impl TokenKind {
 /// `generation` counts how often the token was regenerated; the first value is generation 0.
 pub fn credential(kind: TokenKind, name: &str, generation: u32) -> String {
     let mut numbers = Numbers::of(&format!("{}{name}#{generation}", kind.prefix()));
-    (0..6).fold(kind.prefix().to_owned(), |value, _| {
-        value + &format!("{:016x}", numbers.next())
-    })
+    (0..6).fold(kind.prefix().to_owned(), |value, _| value + &format!("{:016x}", numbers.next()))
 }
 
 /// A UUID that belongs to `what` for ever.

@@ -21,9 +21,9 @@ impl<'de> Deserialize<'de> for Lifetime {
         if text == "never" {
             return Ok(Self::Never);
         }
-        parse_signed(&text).map(Self::In).ok_or_else(|| {
-            D::Error::custom("expected `never` or a duration like `10d` or `-3d 4h`")
-        })
+        parse_signed(&text)
+            .map(Self::In)
+            .ok_or_else(|| D::Error::custom("expected `never` or a duration like `10d` or `-3d 4h`"))
     }
 }
 
@@ -34,19 +34,14 @@ pub(super) fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durati
 }
 
 /// For `deserialize_with`: a duration that may be left out.
-pub(super) fn optional<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
+pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     plain(deserializer).map(Some)
 }
 
 /// For `deserialize_with`: a duration that may be negative.
-pub(super) fn signed<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<SignedDuration, D::Error> {
+pub(super) fn signed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_signed(&text)
-        .ok_or_else(|| D::Error::custom("expected a duration like `90s`, `10d` or `-1d`"))
+    parse_signed(&text).ok_or_else(|| D::Error::custom("expected a duration like `90s`, `10d` or `-1d`"))
 }
 
 fn parse_signed(text: &str) -> Option<SignedDuration> {

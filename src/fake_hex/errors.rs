@@ -60,9 +60,7 @@ impl Refusal {
             ),
             Self::BadRequest(text) => in_family(family, StatusCode::BAD_REQUEST, text, world),
             Self::NotFound(text) => in_family(family, StatusCode::NOT_FOUND, text, world),
-            Self::Unprocessable(text) => {
-                in_family(family, StatusCode::UNPROCESSABLE_ENTITY, text, world)
-            }
+            Self::Unprocessable(text) => in_family(family, StatusCode::UNPROCESSABLE_ENTITY, text, world),
             Self::KernelLimit => in_family(
                 family,
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -74,12 +72,7 @@ impl Refusal {
 }
 
 /// An error answer of `family`.
-pub(super) fn in_family(
-    family: Family,
-    status: StatusCode,
-    text: &str,
-    world: &mut World,
-) -> Response {
+pub(super) fn in_family(family: Family, status: StatusCode, text: &str, world: &mut World) -> Response {
     let body = match family {
         Family::T => json!({"reason": text, "traceId": world.next_trace_id()}),
         Family::E => json!({"code": code(status), "message": text, "issues": []}),
@@ -102,37 +95,21 @@ fn code(status: StatusCode) -> &'static str {
 
 fn unauthorized(sent: bool, world: &mut World) -> Response {
     let mut response = match world.behaviour.unauthorized {
-        Unauthorized::Text => with_type(
-            StatusCode::UNAUTHORIZED,
-            "text/plain; charset=utf-8",
-            "Unauthorized",
-        ),
-        Unauthorized::Json => in_family(
-            Family::E,
-            StatusCode::UNAUTHORIZED,
-            "Authorization not provided",
-            world,
-        ),
+        Unauthorized::Text => {
+            with_type(StatusCode::UNAUTHORIZED, "text/plain; charset=utf-8", "Unauthorized")
+        }
+        Unauthorized::Json => {
+            in_family(Family::E, StatusCode::UNAUTHORIZED, "Authorization not provided", world)
+        }
     };
-    let challenge = if sent {
-        r#"Bearer error="invalid_token""#
-    } else {
-        "Bearer"
-    };
-    response.headers_mut().insert(
-        header::WWW_AUTHENTICATE,
-        HeaderValue::from_static(challenge),
-    );
+    let challenge = if sent { r#"Bearer error="invalid_token""# } else { "Bearer" };
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     response
 }
 
 fn rate_limited(allowance: Allowance, world: &mut World) -> Response {
-    let mut response = in_family(
-        world.limits.body,
-        StatusCode::TOO_MANY_REQUESTS,
-        "Rate limit exceeded",
-        world,
-    );
+    let mut response =
+        in_family(world.limits.body, StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded", world);
     // Rounded up, so that a client that waits as told is not refused again.
     let wait = allowance.resets_in.as_secs() + 1;
     let retry_after = match world.limits.retry_after {
@@ -159,10 +136,7 @@ pub(super) fn show_allowance(response: &mut Response, allowance: Allowance, worl
     ];
     for (name, number) in numbers {
         // A route's own refusal has said it already, and is the one that matters.
-        response
-            .headers_mut()
-            .entry(name)
-            .or_insert(HeaderValue::from(number));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from(number));
     }
 }
 
@@ -172,15 +146,9 @@ pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
 }
 
 /// An answer with a body of that content type.
-pub(super) fn with_type(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Body>,
-) -> Response {
+pub(super) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -177,11 +177,7 @@ pub(super) struct Plight {
 
 impl FaultBook {
     pub(super) fn arm(&mut self, fault: Fault, now: Duration) {
-        self.0.push(Armed {
-            fault,
-            at: now,
-            met: 0,
-        });
+        self.0.push(Armed { fault, at: now, met: 0 });
     }
 
     pub(super) fn clear(&mut self) {

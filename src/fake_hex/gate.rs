@@ -41,10 +41,7 @@ pub(super) async fn gate(
 ) -> Response {
     let (number, plight) = {
         let mut world = shared.world();
-        let path_and_query = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
+        let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let recognised = world.recognise(request.headers());
         let target = Target {
             token: recognised.as_ref().map(|(token, _)| token.as_str()),
@@ -96,13 +93,7 @@ async fn pass(shared: &Shared, mut request: Request, next: Next) -> Response {
 }
 
 /// The answer under a fault.
-async fn suffer(
-    fault: &Fault,
-    shared: &Shared,
-    line: &Line,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn suffer(fault: &Fault, shared: &Shared, line: &Line, request: Request, next: Next) -> Response {
     let mut response = match &fault.action {
         Action::Reset => line.reset().await,
         Action::Hang => line.hang().await,
@@ -165,13 +156,8 @@ async fn halve(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     // Bodies here are made from memory, and always readable.
     let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    parts
-        .headers
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
-    let half = HalfBody {
-        half: Some(whole.slice(..whole.len() / 2)),
-        flushed: false,
-    };
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    let half = HalfBody { half: Some(whole.slice(..whole.len() / 2)), flushed: false };
     Response::from_parts(parts, Body::new(half))
 }
 

@@ -67,7 +67,6 @@ impl Run {
     /// When it ended, if it has.
     pub(super) fn ended(&self, now: Duration) -> Option<Duration> {
         let natural = self.started + self.takes;
-        self.cancelled
-            .or_else(|| (natural <= now).then_some(natural))
+        self.cancelled.or_else(|| (natural <= now).then_some(natural))
     }
 }

@@ -55,10 +55,7 @@ impl Limiter {
         limit: u32,
         now: Duration,
     ) -> Result<Allowance, Exhausted> {
-        let fresh = Window {
-            opened: now,
-            used: 0,
-        };
+        let fresh = Window { opened: now, used: 0 };
         let window = self
             .0
             .entry((user.to_owned(), bucket))
@@ -70,11 +67,7 @@ impl Limiter {
             .or_insert(fresh);
         let resets_in = (window.opened + bucket.length()).saturating_sub(now);
         let left = limit.saturating_sub(window.used);
-        let allowance = Allowance {
-            limit,
-            remaining: left.saturating_sub(1),
-            resets_in,
-        };
+        let allowance = Allowance { limit, remaining: left.saturating_sub(1), resets_in };
         if left == 0 {
             return Err(Exhausted(allowance));
         }

@@ -89,17 +89,8 @@ impl FakeHex {
             stop: CancellationToken::new(),
         };
         let mut server = JoinSet::new();
-        server.spawn(server::serve(
-            listener,
-            routes::router(&shared),
-            shared.stop.clone(),
-        ));
-        Ok(Self {
-            name,
-            address,
-            shared,
-            server,
-        })
+        server.spawn(server::serve(listener, routes::router(&shared), shared.stop.clone()));
+        Ok(Self { name, address, shared, server })
     }
 
     /// Serves every stack of `scenario`: the first at `listen`, each further one at the next port

@@ -124,10 +124,9 @@ impl Route {
             Self::UsersMe | Self::ListUsers | Self::ListCells | Self::ListDraftGuides => {
                 Some(Group::HexApi30Rpm)
             }
-            Self::GetProject
-            | Self::GetProjectRuns
-            | Self::GetRunStatus
-            | Self::ListDataConnections => Some(Group::HexApi),
+            Self::GetProject | Self::GetProjectRuns | Self::GetRunStatus | Self::ListDataConnections => {
+                Some(Group::HexApi)
+            }
             Self::RunProject => Some(Group::HexRunKernel),
             Self::ListProjects
             | Self::CancelRun

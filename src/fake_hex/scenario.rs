@@ -73,12 +73,7 @@ pub struct Workspace {
 
 impl Default for Workspace {
     fn default() -> Self {
-        Self {
-            org_id: None,
-            plan: Plan::Enterprise,
-            api_access: true,
-            ignores_dry_run: false,
-        }
+        Self { org_id: None, plan: Plan::Enterprise, api_access: true, ignores_dry_run: false }
     }
 }
 
@@ -110,11 +105,7 @@ pub struct User {
 
 impl Default for User {
     fn default() -> Self {
-        Self {
-            role: Role::Editor,
-            deactivated: false,
-            requests_per_minute: None,
-        }
+        Self { role: Role::Editor, deactivated: false, requests_per_minute: None }
     }
 }
 
@@ -264,10 +255,7 @@ impl Scenario {
     ///
     /// # Panics
     /// Never: the text is part of the program.
-    #[expect(
-        clippy::expect_used,
-        reason = "a test parses the text, which cannot change after"
-    )]
+    #[expect(clippy::expect_used, reason = "a test parses the text, which cannot change after")]
     pub fn built_in() -> Self {
         Self::parse(Self::built_in_text()).expect("the built-in scenario is valid")
     }
@@ -286,17 +274,13 @@ impl Scenario {
 impl Workspace {
     /// `org.id` of the workspace called `name`.
     pub fn org_id(&self, name: &str) -> String {
-        self.org_id
-            .clone()
-            .unwrap_or_else(|| uuid(&format!("workspace {name}")))
+        self.org_id.clone().unwrap_or_else(|| uuid(&format!("workspace {name}")))
     }
 }
 
 impl Project {
     /// The id of the project called `name`.
     pub fn id(&self, name: &str) -> String {
-        self.id
-            .clone()
-            .unwrap_or_else(|| uuid(&format!("project {name}")))
+        self.id.clone().unwrap_or_else(|| uuid(&format!("project {name}")))
     }
 }

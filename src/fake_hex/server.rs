@@ -65,10 +65,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
 }
 
 async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
-    let line = Arc::new(Line {
-        cut: Notify::new(),
-        stop: stop.clone(),
-    });
+    let line = Arc::new(Line { cut: Notify::new(), stop: stop.clone() });
     let service = service_fn({
         let line = Arc::clone(&line);
         move |mut request: Request<Incoming>| {

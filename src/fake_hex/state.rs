@@ -27,10 +27,7 @@ const LOG_LENGTH: usize = 10_000;
 const PERSONAL_LIFETIME: Lifetime = Lifetime::In(SignedDuration::from_hours(90 * 24));
 
 /// A stack while it runs. The public fields and methods change it under running clients.
-#[expect(
-    missing_debug_implementations,
-    reason = "it holds the values of all tokens"
-)]
+#[expect(missing_debug_implementations, reason = "it holds the values of all tokens")]
 pub struct World {
     /// As in the scenario.
     pub behaviour: Behaviour,
@@ -109,9 +106,7 @@ impl World {
 
     /// The token called `name`, to change it: revoke it, narrow its scopes, move its expiry.
     pub fn token(&mut self, name: &str) -> Result<&mut Token, UnknownToken> {
-        self.keyring
-            .get_mut(name)
-            .ok_or_else(|| UnknownToken(name.to_owned()))
+        self.keyring.get_mut(name).ok_or_else(|| UnknownToken(name.to_owned()))
     }
 
     /// Adds a token, or replaces the one of that name.
@@ -121,9 +116,7 @@ impl World {
 
     /// The value of the token called `name` that is good now.
     pub fn credential(&self, name: &str) -> Result<String, UnknownToken> {
-        self.keyring
-            .value(name, self.elapsed())
-            .ok_or_else(|| UnknownToken(name.to_owned()))
+        self.keyring.value(name, self.elapsed()).ok_or_else(|| UnknownToken(name.to_owned()))
     }
 
     /// Gives the token called `name` a new value, which it answers, and refuses the old one from
@@ -203,18 +196,13 @@ impl World {
     pub(super) fn http_date(&self, from_now: Duration) -> String {
         let date = self.date_of(self.elapsed() + from_now);
         // Fails only before the year 0.
-        DateTimePrinter::new()
-            .timestamp_to_rfc9110_string(&date)
-            .unwrap_or_default()
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap_or_default()
     }
 
     // --- names and ids ---
 
     pub(super) fn resolve_workspace(&self, named: Option<&String>) -> String {
-        named
-            .or_else(|| self.workspaces.keys().next())
-            .cloned()
-            .unwrap_or_default()
+        named.or_else(|| self.workspaces.keys().next()).cloned().unwrap_or_default()
     }
 
     pub(super) fn role(&self, user: &str) -> Role {
@@ -252,9 +240,7 @@ impl World {
     }
 
     pub(super) fn answered(&mut self, number: usize, status: StatusCode) {
-        let entry = number
-            .checked_sub(self.forgotten)
-            .and_then(|index| self.log.get_mut(index));
+        let entry = number.checked_sub(self.forgotten).and_then(|index| self.log.get_mut(index));
         if let Some(entry) = entry {
             entry.status = Some(status.as_u16());
         }
@@ -266,11 +252,7 @@ impl World {
 }
 
 fn shift(date: Timestamp, by: SignedDuration) -> Timestamp {
-    date.saturating_add(by).unwrap_or(if by.is_negative() {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
+    date.saturating_add(by).unwrap_or(if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 #[expect(

@@ -49,16 +49,14 @@ pub(super) fn parse(text: &str) -> Result<Scenario, ScenarioError> {
 
 /// The message with everything shortened that begins like a token.
 fn without_values(message: &str) -> String {
-    ["hxtp_", "hxtw_"]
-        .iter()
-        .fold(message.to_owned(), |message, prefix| {
-            let mut pieces = message.split(prefix);
-            let head = pieces.next().unwrap_or_default().to_owned();
-            pieces.fold(head, |head, piece| {
-                let rest = piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
-                format!("{head}{prefix}...{rest}")
-            })
+    ["hxtp_", "hxtw_"].iter().fold(message.to_owned(), |message, prefix| {
+        let mut pieces = message.split(prefix);
+        let head = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(head, |head, piece| {
+            let rest = piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+            format!("{head}{prefix}...{rest}")
         })
+    })
 }
 
 #[derive(Default)]
@@ -145,10 +143,7 @@ impl Problems {
         for user in &project.hidden_from {
             let known = stack.users.contains_key(user) || stack.tokens.contains_key(user);
             if !known {
-                self.add(
-                    &format!("{path}.hidden_from"),
-                    "names a user or token that does not exist",
-                );
+                self.add(&format!("{path}.hidden_from"), "names a user or token that does not exist");
             }
         }
     }
@@ -156,66 +151,31 @@ impl Problems {
     fn check_token(&mut self, path: &str, token: &Token, stack: &Stack) {
         self.check_workspace(path, token.workspace.as_ref(), stack);
         if token.kind == TokenKind::Personal && !token.scopes.is_empty() {
-            self.add(
-                &format!("{path}.scopes"),
-                "a personal token has none: it may do what its user may",
-            );
+            self.add(&format!("{path}.scopes"), "a personal token has none: it may do what its user may");
         }
         if let Some(user) = &token.user
             && !stack.users.contains_key(user)
         {
             self.add(&format!("{path}.user"), "there is no such user");
         }
-        let sendable =
-            |value: &String| !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic());
+        let sendable = |value: &String| !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic());
         if token.value.as_ref().is_some_and(|value| !sendable(value)) {
-            self.add(
-                &format!("{path}.value"),
-                "a value is visible ASCII without spaces",
-            );
+            self.add(&format!("{path}.value"), "a value is visible ASCII without spaces");
         }
     }
 
     fn check_fault(&mut self, path: &str, fault: &Fault, stack: &Stack) {
-        if fault
-            .tokens
-            .iter()
-            .any(|name| !stack.tokens.contains_key(name))
-        {
-            self.add(
-                &format!("{path}.tokens"),
-                "names a token that does not exist",
-            );
+        if fault.tokens.iter().any(|name| !stack.tokens.contains_key(name)) {
+            self.add(&format!("{path}.tokens"), "names a token that does not exist");
         }
-        if fault
-            .workspaces
-            .iter()
-            .any(|name| !stack.workspaces.contains_key(name))
-        {
-            self.add(
-                &format!("{path}.workspaces"),
-                "names a workspace that does not exist",
-            );
+        if fault.workspaces.iter().any(|name| !stack.workspaces.contains_key(name)) {
+            self.add(&format!("{path}.workspaces"), "names a workspace that does not exist");
         }
-        if fault
-            .paths
-            .iter()
-            .any(|folder| !folder.starts_with('/') || folder.starts_with("/api/"))
-        {
-            self.add(
-                &format!("{path}.paths"),
-                "a path begins with `/` and is one below `/api/v1`",
-            );
+        if fault.paths.iter().any(|folder| !folder.starts_with('/') || folder.starts_with("/api/")) {
+            self.add(&format!("{path}.paths"), "a path begins with `/` and is one below `/api/v1`");
         }
-        if fault
-            .methods
-            .iter()
-            .any(|method| !method.chars().all(|c| c.is_ascii_uppercase()))
-        {
-            self.add(
-                &format!("{path}.methods"),
-                "methods are written in capitals",
-            );
+        if fault.methods.iter().any(|method| !method.chars().all(|c| c.is_ascii_uppercase())) {
+            self.add(&format!("{path}.methods"), "methods are written in capitals");
         }
         if fault.one_in == 0 {
             self.add(&format!("{path}.one_in"), "must be at least 1");
@@ -235,10 +195,7 @@ impl Problems {
             self.add(&format!("{path}.body"), "only a `status` has one to choose");
         }
         if fault.headers.iter().any(|header| !is_header(header)) {
-            self.add(
-                &format!("{path}.headers"),
-                "holds one that HTTP does not allow",
-            );
+            self.add(&format!("{path}.headers"), "holds one that HTTP does not allow");
         }
         if let Action::Redirect(url) = &fault.action
             && axum::http::HeaderValue::from_str(url).is_err()
@@ -251,39 +208,26 @@ impl Problems {
     fn check_distinct(&mut self, path: &str, stack: &Stack) {
         let mut values = BTreeSet::new();
         for (name, token) in &stack.tokens {
-            if token
-                .value
-                .as_ref()
-                .is_some_and(|value| !values.insert(value))
-            {
-                self.add(
-                    &format!("{path}.tokens.{name}.value"),
-                    "another token has this value",
-                );
+            if token.value.as_ref().is_some_and(|value| !values.insert(value)) {
+                self.add(&format!("{path}.tokens.{name}.value"), "another token has this value");
             }
         }
         let mut ids = BTreeSet::new();
         for (name, project) in &stack.projects {
             if !ids.insert(project.id(name)) {
-                self.add(
-                    &format!("{path}.projects.{name}.id"),
-                    "another project has this id",
-                );
+                self.add(&format!("{path}.projects.{name}.id"), "another project has this id");
             }
         }
     }
 }
 
 fn is_header((name, value): (&String, &String)) -> bool {
-    axum::http::HeaderName::try_from(name).is_ok()
-        && axum::http::HeaderValue::try_from(value).is_ok()
+    axum::http::HeaderName::try_from(name).is_ok() && axum::http::HeaderValue::try_from(value).is_ok()
 }
 
 /// Whether `text` is a UUID in its canonical form, of any version.
 pub(super) fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups
-            .iter()
-            .all(|group| group.chars().all(|c| c.is_ascii_hexdigit()))
+        && groups.iter().all(|group| group.chars().all(|c| c.is_ascii_hexdigit()))
 }

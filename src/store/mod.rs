@@ -177,6 +177,18 @@ impl Store {
         Some(observed)
     }
 
+    /// Takes a token's pending rejection for confirmed.
+    pub fn confirm_rejection(&self, name: &Name) {
+        let now = self.clock.now();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let Some(spec) = inner.tokens.get(name).map(|view| view.spec.clone()) else { return };
+        let hex_now = inner.hex_now(&spec.workspace.name, now);
+        if let Some(view) = inner.tokens.get_mut(name) {
+            Arc::make_mut(view).record.confirm_rejection(&spec, now, hex_now);
+        }
+    }
+
     /// Notes the intervals in force of a token's checks.
     pub fn note_intervals(&self, name: &Name, intervals: BTreeMap<Check, Duration>) {
         let mut inner = self.lock();

@@ -7,10 +7,7 @@ use crate::stand::{KPIS, Stand, USUAL};
 
 fn ids(page: &Value) -> Vec<String> {
     let values = page["values"].as_array().unwrap();
-    values
-        .iter()
-        .map(|value| value["id"].as_str().unwrap().to_owned())
-        .collect()
+    values.iter().map(|value| value["id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -29,45 +26,20 @@ tokens: {t: {kind: workspace, scopes: [projects_read]}}
     assert_eq!(ids(&first), all[..2]);
     assert!(first["pagination"]["before"].is_null());
     let after = first["pagination"]["after"].as_str().unwrap();
-    let second = stand
-        .get("t", &format!("/projects?limit=2&after={after}"))
-        .await
-        .json();
+    let second = stand.get("t", &format!("/projects?limit=2&after={after}")).await.json();
     assert_eq!(ids(&second), all[2..4]);
     let after = second["pagination"]["after"].as_str().unwrap();
-    let third = stand
-        .get("t", &format!("/projects?limit=2&after={after}"))
-        .await
-        .json();
+    let third = stand.get("t", &format!("/projects?limit=2&after={after}")).await.json();
     assert_eq!(ids(&third), all[4..]);
     assert!(third["pagination"]["after"].is_null());
     let before = second["pagination"]["before"].as_str().unwrap();
-    let back = stand
-        .get("t", &format!("/projects?limit=2&before={before}"))
-        .await
-        .json();
+    let back = stand.get("t", &format!("/projects?limit=2&before={before}")).await.json();
     assert_eq!(ids(&back), all[..2]);
 
-    for bad in [
-        "limit=0",
-        "limit=101",
-        "limit=x",
-        "after=x",
-        "after=c00000000",
-    ] {
-        assert_eq!(
-            stand.get("t", &format!("/projects?{bad}")).await.status,
-            400,
-            "{bad}"
-        );
+    for bad in ["limit=0", "limit=101", "limit=x", "after=x", "after=c00000000"] {
+        assert_eq!(stand.get("t", &format!("/projects?{bad}")).await.status, 400, "{bad}");
     }
-    assert_eq!(
-        stand
-            .get("t", "/projects?after=cffffffffffffffffff")
-            .await
-            .status,
-        400
-    );
+    assert_eq!(stand.get("t", "/projects?after=cffffffffffffffffff").await.status, 400);
 }
 
 #[tokio::test]
@@ -87,18 +59,12 @@ tokens: {t: {kind: workspace, scopes: [projects_read]}}
     assert_eq!(count("includeArchived=true").await, 2);
     assert_eq!(count("includeArchived=true&includeTrashed=true").await, 3);
 
-    let page = stand
-        .get("t", "/projects?includeTrashed=true&limit=1")
-        .await
-        .json();
+    let page = stand.get("t", "/projects?includeTrashed=true&limit=1").await.json();
     let gone = &page["values"][0];
     assert!(gone["trashedAt"].is_string());
     assert!(gone["archivedAt"].is_null());
     let id = gone["id"].as_str().unwrap();
-    assert_eq!(
-        stand.get("t", &format!("/projects/{id}")).await.json()["id"],
-        id
-    );
+    assert_eq!(stand.get("t", &format!("/projects/{id}")).await.json()["id"], id);
 }
 
 #[tokio::test]
@@ -109,12 +75,7 @@ async fn an_unpublished_project_says_so_by_a_null() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|project| {
-            (
-                project["title"].as_str().unwrap(),
-                project["lastPublishedAt"].is_string(),
-            )
-        })
+        .map(|project| (project["title"].as_str().unwrap(), project["lastPublishedAt"].is_string()))
         .collect();
     assert_eq!(published, [("draft", false), ("kpis", true)]);
 }
@@ -139,38 +100,24 @@ tokens:
         assert_eq!(stand.get(blind, &path).await.status, 404, "{blind}");
         assert!(ids(&stand.get(blind, "/projects").await.json()).is_empty());
     }
-    stand
-        .fake
-        .update(|world| world.behaviour.invisible_project = Denial::Forbidden);
+    stand.fake.update(|world| world.behaviour.invisible_project = Denial::Forbidden);
     assert_eq!(stand.get("ada", &path).await.status, 403);
-    assert_eq!(
-        stand
-            .get("bob", "/projects/Weekly-KPIs-abc123")
-            .await
-            .status,
-        400
-    );
+    assert_eq!(stand.get("bob", "/projects/Weekly-KPIs-abc123").await.status, 400);
 }
 
 #[tokio::test]
 async fn each_route_speaks_in_its_family_and_every_family_can_be_chosen() {
     let stand = Stand::new(&format!("{USUAL}  none: {{kind: workspace}}")).await;
     let is_t = |body: &Value| body["reason"].is_string() && body["traceId"].is_string();
-    let is_e = |body: &Value| {
-        body["code"].is_string() && body["message"].is_string() && body["issues"].is_array()
-    };
+    let is_e =
+        |body: &Value| body["code"].is_string() && body["message"].is_string() && body["issues"].is_array();
     assert!(is_t(&stand.get("none", "/projects").await.json()));
     assert!(is_e(&stand.get("none", "/users").await.json()));
 
-    stand
-        .fake
-        .update(|world| world.behaviour.error_family = Some(Family::E));
+    stand.fake.update(|world| world.behaviour.error_family = Some(Family::E));
     assert!(is_e(&stand.get("none", "/projects").await.json()));
     stand.fake.update(|world| {
-        world
-            .behaviour
-            .error_families
-            .insert(Route::ListProjects, Family::T);
+        world.behaviour.error_families.insert(Route::ListProjects, Family::T);
     });
     assert!(is_t(&stand.get("none", "/projects").await.json()));
     assert!(is_e(&stand.get("none", "/groups").await.json()));
@@ -194,14 +141,10 @@ async fn queried_tables_depend_on_scope_plan_and_publication() {
 
     let page = stand.get("all", "/projects").await.json();
     let draft = page["values"][0]["id"].as_str().unwrap();
-    let answer = stand
-        .get("all", &format!("/projects/{draft}/queriedTables"))
-        .await;
+    let answer = stand.get("all", &format!("/projects/{draft}/queriedTables")).await;
     assert_eq!(answer.status, 422);
 
-    stand
-        .fake
-        .update(|world| world.workspaces.get_mut("acme").unwrap().plan = Plan::Team);
+    stand.fake.update(|world| world.workspaces.get_mut("acme").unwrap().plan = Plan::Team);
     let answer = stand.get("all", &path).await;
     assert_eq!(answer.status, 403);
     assert_eq!(
@@ -214,10 +157,7 @@ async fn queried_tables_depend_on_scope_plan_and_publication() {
 async fn cells_belong_to_a_project_that_must_be_named() {
     let stand = Stand::new(USUAL).await;
     assert_eq!(stand.get("all", "/cells").await.status, 400);
-    let cells = stand
-        .get("all", &format!("/cells?projectId={KPIS}&limit=1"))
-        .await
-        .json();
+    let cells = stand.get("all", &format!("/cells?projectId={KPIS}&limit=1")).await.json();
     assert_eq!(cells["values"][0]["projectId"], KPIS);
 }
 
@@ -225,15 +165,7 @@ async fn cells_belong_to_a_project_that_must_be_named() {
 async fn the_log_names_the_token_and_never_its_value() {
     let stand = Stand::new(USUAL).await;
     stand.get("all", "/projects?limit=1").await;
-    stand
-        .raw(
-            reqwest::Method::GET,
-            Some("unknown-value"),
-            "/api/v1/users",
-            "",
-        )
-        .await
-        .unwrap();
+    stand.raw(reqwest::Method::GET, Some("unknown-value"), "/api/v1/users", "").await.unwrap();
     let log = stand.fake.requests();
     assert_eq!(log[0].token.as_deref(), Some("all"));
     assert_eq!(log[0].method, "GET");

@@ -18,15 +18,9 @@ async fn nobody_gets_past_the_edge_without_a_token_not_even_to_a_404() {
         assert_eq!(nothing.header("content-type"), "text/plain; charset=utf-8");
         assert_eq!(nothing.header("www-authenticate"), "Bearer");
 
-        let wrong = stand
-            .raw(Method::GET, Some("nonsense"), path, "")
-            .await
-            .unwrap();
+        let wrong = stand.raw(Method::GET, Some("nonsense"), path, "").await.unwrap();
         assert_eq!(wrong.status, 401, "{path}");
-        assert_eq!(
-            wrong.header("www-authenticate"),
-            r#"Bearer error="invalid_token""#
-        );
+        assert_eq!(wrong.header("www-authenticate"), r#"Bearer error="invalid_token""#);
     }
     assert_eq!(stand.get("all", "/no/such/route").await.status, 404);
     assert_eq!(stand.delete("all", "/users/me").await.status, 404);
@@ -35,29 +29,18 @@ async fn nobody_gets_past_the_edge_without_a_token_not_even_to_a_404() {
 #[tokio::test]
 async fn a_401_can_be_json() {
     let stand = Stand::usual_and("behaviour: {unauthorized: json}").await;
-    let answer = stand
-        .raw(Method::GET, None, "/api/v1/projects", "")
-        .await
-        .unwrap();
+    let answer = stand.raw(Method::GET, None, "/api/v1/projects", "").await.unwrap();
     assert_eq!(answer.status, 401);
     assert_eq!(answer.json()["code"], "UNAUTHORIZED");
-    stand
-        .fake
-        .update(|world| world.behaviour.unauthorized = Unauthorized::Text);
-    let answer = stand
-        .raw(Method::GET, None, "/api/v1/projects", "")
-        .await
-        .unwrap();
+    stand.fake.update(|world| world.behaviour.unauthorized = Unauthorized::Text);
+    let answer = stand.raw(Method::GET, None, "/api/v1/projects", "").await.unwrap();
     assert_eq!(answer.text, "Unauthorized");
 }
 
 #[tokio::test]
 async fn outside_the_api_there_is_only_the_app() {
     let stand = Stand::new(USUAL).await;
-    let answer = stand
-        .raw(Method::GET, None, "/acme/home", "")
-        .await
-        .unwrap();
+    let answer = stand.raw(Method::GET, None, "/acme/home", "").await.unwrap();
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
 }
@@ -78,11 +61,7 @@ users:
     .await;
     for token in ["expired", "revoked", "dead", "left"] {
         let answer = stand.get(token, "/users/me").await;
-        assert_eq!(
-            (answer.status, answer.text.as_str()),
-            (401, "Unauthorized"),
-            "{token}"
-        );
+        assert_eq!((answer.status, answer.text.as_str()), (401, "Unauthorized"), "{token}");
     }
 }
 
@@ -104,19 +83,11 @@ async fn a_test_can_revoke_kill_and_deactivate_while_clients_watch() {
     assert_eq!(stand.get("all", "/users/me").await.status, 401);
 
     assert_eq!(stand.get("ada", "/users/me").await.status, 200);
-    let deactivated = User {
-        deactivated: true,
-        ..User::default()
-    };
-    stand
-        .fake
-        .update(|world| world.users.insert("ada".to_owned(), deactivated));
+    let deactivated = User { deactivated: true, ..User::default() };
+    stand.fake.update(|world| world.users.insert("ada".to_owned(), deactivated));
     assert_eq!(stand.get("ada", "/users/me").await.status, 401);
 
-    let error = stand
-        .fake
-        .update(|world| world.revoke("nobody"))
-        .unwrap_err();
+    let error = stand.fake.update(|world| world.revoke("nobody")).unwrap_err();
     assert_eq!(error.to_string(), "the fake has no token called nobody");
 }
 
@@ -128,9 +99,7 @@ async fn regenerating_kills_the_old_value_at_once() {
     let ask = |value: String| {
         let stand = &stand;
         async move {
-            let answer = stand
-                .raw(Method::GET, Some(&value), "/api/v1/users/me", "")
-                .await;
+            let answer = stand.raw(Method::GET, Some(&value), "/api/v1/users/me", "").await;
             answer.unwrap().status
         }
     };
@@ -147,9 +116,7 @@ async fn a_rotation_comes_with_time_and_its_new_value_is_known_beforehand() {
     let stand = Stand::new("tokens: {night: {kind: workspace, rotated_after: 1h}}").await;
     let [old, new] = [0, 1].map(|generation| credential(TokenKind::Workspace, "night", generation));
     let ask = async |value: &str| {
-        let answer = stand
-            .raw(Method::GET, Some(value), "/api/v1/users/me", "")
-            .await;
+        let answer = stand.raw(Method::GET, Some(value), "/api/v1/users/me", "").await;
         answer.unwrap().status
     };
     assert_eq!((ask(&old).await, ask(&new).await), (200, 401));
@@ -161,19 +128,12 @@ async fn a_rotation_comes_with_time_and_its_new_value_is_known_beforehand() {
 
 #[tokio::test]
 async fn credentials_have_the_format_of_real_ones_and_a_given_value_has_its_own() {
-    let stand = Stand::new(&format!(
-        "{USUAL}  mine: {{kind: workspace, value: my-own}}"
-    ))
-    .await;
+    let stand = Stand::new(&format!("{USUAL}  mine: {{kind: workspace, value: my-own}}")).await;
     for (token, prefix) in [("all", "hxtw_"), ("ada", "hxtp_")] {
         let value = stand.value(token);
         let digits = value.strip_prefix(prefix).unwrap();
         assert_eq!(digits.len(), 96);
-        assert!(
-            digits
-                .chars()
-                .all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
-        );
+        assert!(digits.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)));
     }
     assert_eq!(stand.value("mine"), "my-own");
     assert_eq!(stand.get("mine", "/users/me").await.status, 200);
@@ -195,10 +155,7 @@ tokens:
     assert_eq!(mine["email"], "ada@example.com");
     assert_eq!(mine["role"], "ADMIN");
     assert_eq!(mine["org"]["id"], "0195fa0d-a0b5-7001-b18f-ec09baa16d1a");
-    assert!(
-        mine["token"]["exp"].is_i64(),
-        "a personal token must expire"
-    );
+    assert!(mine["token"]["exp"].is_i64(), "a personal token must expire");
 
     let ours = stand.get("ours", "/users/me").await.json();
     assert_eq!(
@@ -213,29 +170,17 @@ tokens:
 async fn the_expiry_is_told_in_every_form() {
     let stand = Stand::new("tokens: {t: {kind: workspace, expires_in: 10d}}").await;
     let told = async |form: ExpForm| {
-        stand
-            .fake
-            .update(|world| world.token("t").unwrap().exp = form);
+        stand.fake.update(|world| world.token("t").unwrap().exp = form);
         stand.get("t", "/users/me").await.json()
     };
-    let seconds = told(ExpForm::Seconds).await["token"]["exp"]
-        .as_i64()
-        .unwrap();
+    let seconds = told(ExpForm::Seconds).await["token"]["exp"].as_i64().unwrap();
     let today = stand.get("t", "/users/me").await.date();
     let days = (seconds - today.as_second()) / 86_400;
     assert!((9..=10).contains(&days), "{days}");
-    let milliseconds = told(ExpForm::Milliseconds).await["token"]["exp"]
-        .as_i64()
-        .unwrap();
+    let milliseconds = told(ExpForm::Milliseconds).await["token"]["exp"].as_i64().unwrap();
     assert_eq!(milliseconds / 1000, seconds);
     assert!(told(ExpForm::ExpNull).await["token"]["exp"].is_null());
-    assert!(
-        told(ExpForm::TokenNull)
-            .await
-            .get("token")
-            .unwrap()
-            .is_null()
-    );
+    assert!(told(ExpForm::TokenNull).await.get("token").unwrap().is_null());
     assert!(told(ExpForm::TokenAbsent).await.get("token").is_none());
 }
 
@@ -258,11 +203,7 @@ tokens: {t: {kind: workspace, expires_in: 10d}}
     stand.fake.update(|world| {
         world.behaviour.clock_offset = SignedDuration::from_hours(24 * 11);
     });
-    assert_eq!(
-        stand.get("t", "/users/me").await.status,
-        401,
-        "it has expired"
-    );
+    assert_eq!(stand.get("t", "/users/me").await.status, 401, "it has expired");
     stand.fake.update(|world| {
         world.token("t").unwrap().expires_in = Some(Lifetime::Never);
     });
@@ -289,11 +230,7 @@ async fn a_missing_scope_is_refused_before_the_project_is_looked_for() {
     for path in lists {
         assert_eq!(stand.get("none", path).await.status, 403, "{path}");
         assert_eq!(stand.get("all", path).await.status, 200, "{path}");
-        assert_eq!(
-            stand.get("ada", path).await.status,
-            200,
-            "{path}: mirrors an editor"
-        );
+        assert_eq!(stand.get("ada", path).await.status, 200, "{path}: mirrors an editor");
     }
     let run = format!("/projects/{KPIS}/runs");
     assert_eq!(stand.post("none", &run, "{}").await.status, 403);

@@ -35,11 +35,7 @@ async fn a_reset_is_a_reset() {
     let stand = Stand::new(USUAL).await;
     arm(&stand, Fault::new(Action::Reset));
     let error = me(&stand).await.unwrap_err();
-    assert_eq!(
-        io_kind(&error),
-        Some(io::ErrorKind::ConnectionReset),
-        "{error:?}"
-    );
+    assert_eq!(io_kind(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
     assert_eq!(stand.fake.requests()[0].status, None);
     stand.fake.update(World::clear_faults);
     assert_eq!(me(&stand).await.unwrap().status, 200);
@@ -62,9 +58,7 @@ async fn half_a_body_breaks_off_after_its_headers() {
 /// All that arrives for one request, as it is on the wire.
 async fn raw_answer(stand: &Stand) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(stand.fake.address())
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(stand.fake.address()).await.unwrap();
     let request = format!(
         "GET /api/v1/users/me HTTP/1.1\r\nHost: hex\r\nAuthorization: Bearer {}\r\n\r\n",
         stand.value("all"),
@@ -110,10 +104,7 @@ async fn a_status_has_the_body_it_is_given() {
     }
     arm(&stand, Fault::new(Action::Status(401)));
     let everyone = me(&stand).await.unwrap();
-    assert_eq!(
-        (everyone.status, everyone.text.as_str()),
-        (401, "Unauthorized")
-    );
+    assert_eq!((everyone.status, everyone.text.as_str()), (401, "Unauthorized"));
     arm(&stand, Fault::new(Action::Status(429)));
     assert!(!me(&stand).await.unwrap().header("retry-after").is_empty());
 }
@@ -132,10 +123,7 @@ async fn headers_are_added_to_the_right_answer() {
 #[tokio::test]
 async fn latency_delays_and_a_hanging_request_ends_with_the_fake() {
     let stand = Stand::new(USUAL).await;
-    arm(
-        &stand,
-        Fault::new(Action::Latency(Duration::from_millis(200))),
-    );
+    arm(&stand, Fault::new(Action::Latency(Duration::from_millis(200))));
     let before = tokio::time::Instant::now();
     assert_eq!(me(&stand).await.unwrap().status, 200);
     assert!(before.elapsed() >= Duration::from_millis(200));
@@ -174,46 +162,15 @@ async fn faults_choose_their_victims() {
             stand.post("all", &run, r#"{"dryRun":true}"#).await.status,
         ]
     };
-    arm(
-        &stand,
-        Fault {
-            tokens: set("ada"),
-            ..base()
-        },
-    );
+    arm(&stand, Fault { tokens: set("ada"), ..base() });
     assert_eq!(statuses().await, [200, 500, 200, 200, 201]);
-    arm(
-        &stand,
-        Fault {
-            paths: set("/users"),
-            ..base()
-        },
-    );
+    arm(&stand, Fault { paths: set("/users"), ..base() });
     assert_eq!(statuses().await, [500, 500, 200, 200, 201]);
-    arm(
-        &stand,
-        Fault {
-            paths: set("/projects"),
-            methods: set("POST"),
-            ..base()
-        },
-    );
+    arm(&stand, Fault { paths: set("/projects"), methods: set("POST"), ..base() });
     assert_eq!(statuses().await, [200, 200, 200, 200, 500]);
-    arm(
-        &stand,
-        Fault {
-            workspaces: set("acme"),
-            ..base()
-        },
-    );
+    arm(&stand, Fault { workspaces: set("acme"), ..base() });
     assert_eq!(statuses().await, [500; 5]);
-    arm(
-        &stand,
-        Fault {
-            workspaces: set("other"),
-            ..base()
-        },
-    );
+    arm(&stand, Fault { workspaces: set("other"), ..base() });
     assert_eq!(statuses().await, [200, 200, 200, 200, 201]);
 }
 
@@ -223,48 +180,17 @@ async fn faults_have_windows_and_gaps() {
     let hour = Duration::from_hours(1);
     let base = || Fault::new(Action::Status(500));
     let status = async || me(&stand).await.unwrap().status;
-    arm(
-        &stand,
-        Fault {
-            after: hour,
-            ..base()
-        },
-    );
+    arm(&stand, Fault { after: hour, ..base() });
     assert_eq!(status().await, 200, "not yet");
-    arm(
-        &stand,
-        Fault {
-            lasts: Some(hour),
-            ..base()
-        },
-    );
+    arm(&stand, Fault { lasts: Some(hour), ..base() });
     assert_eq!(status().await, 500, "now");
-    arm(
-        &stand,
-        Fault {
-            lasts: Some(Duration::ZERO),
-            ..base()
-        },
-    );
+    arm(&stand, Fault { lasts: Some(Duration::ZERO), ..base() });
     assert_eq!(status().await, 200, "over");
     let again = Some(2 * hour);
-    arm(
-        &stand,
-        Fault {
-            lasts: Some(hour),
-            every: again,
-            ..base()
-        },
-    );
+    arm(&stand, Fault { lasts: Some(hour), every: again, ..base() });
     assert_eq!(status().await, 500, "again and again");
 
-    arm(
-        &stand,
-        Fault {
-            one_in: 3,
-            ..base()
-        },
-    );
+    arm(&stand, Fault { one_in: 3, ..base() });
     let mut seen = Vec::new();
     for _ in 0..6 {
         seen.push(status().await);

@@ -39,19 +39,13 @@ pub(crate) struct Answer {
 impl Answer {
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(
-            self.header("content-type"),
-            "application/json; charset=utf-8",
-            "{self:?}"
-        );
+        assert_eq!(self.header("content-type"), "application/json; charset=utf-8", "{self:?}");
         serde_json::from_str(&self.text).unwrap()
     }
 
     /// Empty where there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// What the server's clock said.
@@ -70,11 +64,7 @@ impl Stand {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
             fake: FakeHex::start(listener, stack).unwrap(),
-            client: Client::builder()
-                .redirect(Policy::none())
-                .no_proxy()
-                .build()
-                .unwrap(),
+            client: Client::builder().redirect(Policy::none()).no_proxy().build().unwrap(),
         }
     }
 
@@ -111,8 +101,7 @@ impl Stand {
         body: &str,
     ) -> reqwest::Result<Answer> {
         let value = self.value(token);
-        self.raw(method, Some(&value), &format!("/api/v1{path}"), body)
-            .await
+        self.raw(method, Some(&value), &format!("/api/v1{path}"), body).await
     }
 
     /// Any request at all.
@@ -123,10 +112,8 @@ impl Stand {
         path: &str,
         body: &str,
     ) -> reqwest::Result<Answer> {
-        let mut request = self
-            .client
-            .request(method, format!("{}{path}", self.fake.url()))
-            .body(body.to_owned());
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.fake.url())).body(body.to_owned());
         if let Some(credential) = credential {
             request = request.bearer_auth(credential);
         }

@@ -9,11 +9,7 @@ use crate::fake_hex::errors::Refusal;
 const USUAL_LIMIT: usize = 25;
 
 /// One page of `entries`, as `limit`, `after` and `before` ask for it.
-pub(super) fn page(
-    entries: &[Value],
-    query: &Parameters,
-    largest_limit: usize,
-) -> Result<Value, Refusal> {
+pub(super) fn page(entries: &[Value], query: &Parameters, largest_limit: usize) -> Result<Value, Refusal> {
     let limit = limit(query, largest_limit)?;
     let position = |name| match query.get(name) {
         None => Ok(None),

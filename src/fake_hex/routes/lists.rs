@@ -12,18 +12,14 @@ use super::{
     me::{email, person},
     projects::find,
 };
-use crate::fake_hex::{
-    credential::uuid, errors::Refusal, route::Route, scenario::Plan, state::World,
-};
+use crate::fake_hex::{credential::uuid, errors::Refusal, route::Route, scenario::Plan, state::World};
 
 pub(super) async fn users(call: Call) -> Response {
     call.answer(Route::ListUsers, |world, caller, query| {
         let names: BTreeSet<&String> = world
             .keyring
             .iter()
-            .filter(|(_, token)| {
-                world.resolve_workspace(token.workspace.as_ref()) == caller.workspace
-            })
+            .filter(|(_, token)| world.resolve_workspace(token.workspace.as_ref()) == caller.workspace)
             .map(|(name, token)| token.user.as_ref().unwrap_or(name))
             .collect();
         let people: Vec<Value> = names.iter().map(|name| person(world, name)).collect();
@@ -34,9 +30,8 @@ pub(super) async fn users(call: Call) -> Response {
 pub(super) async fn groups(call: Call) -> Response {
     call.answer(Route::ListGroups, |world, _, query| {
         let created = founding_day(world);
-        let groups = ["Analysts", "Engineers"].map(|name| {
-            json!({ "id": uuid(&format!("group {name}")), "name": name, "createdAt": created })
-        });
+        let groups = ["Analysts", "Engineers"]
+            .map(|name| json!({ "id": uuid(&format!("group {name}")), "name": name, "createdAt": created }));
         Ok(Answer::ok(listing::page(&groups, query, 500)?))
     })
 }
@@ -78,9 +73,7 @@ pub(super) async fn draft_guides(call: Call) -> Response {
 
 pub(super) async fn cells(call: Call) -> Response {
     call.answer(Route::ListCells, |world, caller, query| {
-        let id = query
-            .get("projectId")
-            .ok_or(Refusal::BadRequest("Invalid input data"))?;
+        let id = query.get("projectId").ok_or(Refusal::BadRequest("Invalid input data"))?;
         let (name, project) = find(world, caller, id)?;
         let cells = ["load", "plot"].map(|label| {
             json!({
@@ -101,10 +94,7 @@ pub(super) async fn cells(call: Call) -> Response {
 
 pub(super) async fn queried_tables(call: Call, Path(id): Path<String>) -> Response {
     call.answer(Route::GetQueriedTables, |world, caller, query| {
-        let plan = world
-            .workspaces
-            .get(&caller.workspace)
-            .map(|workspace| workspace.plan);
+        let plan = world.workspaces.get(&caller.workspace).map(|workspace| workspace.plan);
         if plan != Some(Plan::Enterprise) {
             return Err(Refusal::Plan);
         }

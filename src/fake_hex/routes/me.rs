@@ -29,12 +29,7 @@ pub(super) async fn users_me(call: Call) -> Response {
 }
 
 fn org_id(world: &World, workspace: &str) -> String {
-    world
-        .workspaces
-        .get(workspace)
-        .cloned()
-        .unwrap_or_default()
-        .org_id(workspace)
+    world.workspaces.get(workspace).cloned().unwrap_or_default().org_id(workspace)
 }
 
 /// A user as all routes show one.

@@ -40,24 +40,12 @@ pub(super) fn router(shared: &Shared) -> Router {
         .route("/cells", get(lists::cells))
         .route("/projects", get(projects::list))
         .route("/projects/{project}", get(projects::get))
-        .route(
-            "/projects/{project}/queriedTables",
-            get(lists::queried_tables),
-        )
-        .route(
-            "/projects/{project}/runs",
-            get(runs::list).post(runs::start),
-        )
-        .route(
-            "/projects/{project}/runs/{run}",
-            get(runs::status).delete(runs::cancel),
-        )
+        .route("/projects/{project}/queriedTables", get(lists::queried_tables))
+        .route("/projects/{project}/runs", get(runs::list).post(runs::start))
+        .route("/projects/{project}/runs/{run}", get(runs::status).delete(runs::cancel))
         // The paths of Hex's first API, which its own Airflow and Dagster packages still use.
         .route("/project/{project}/run", post(runs::start))
-        .route(
-            "/project/{project}/run/{run}",
-            get(runs::status).delete(runs::cancel),
-        )
+        .route("/project/{project}/run/{run}", get(runs::status).delete(runs::cancel))
         .route("/project/{project}/runs", get(runs::list))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown);
@@ -106,13 +94,9 @@ impl FromRequestParts<Shared> for Call {
             .get::<Caller>()
             .cloned()
             .ok_or_else(|| refuse(Refusal::Unauthorized { sent: false }))?;
-        let Query(query) = Query::try_from_uri(&parts.uri)
-            .map_err(|_| refuse(Refusal::BadRequest("Invalid query")))?;
-        Ok(Self {
-            shared: shared.clone(),
-            caller,
-            query,
-        })
+        let Query(query) =
+            Query::try_from_uri(&parts.uri).map_err(|_| refuse(Refusal::BadRequest("Invalid query")))?;
+        Ok(Self { shared: shared.clone(), caller, query })
     }
 }
 
@@ -124,9 +108,8 @@ impl Call {
         act: impl FnOnce(&mut World, &Caller, &Parameters) -> Result<Answer, Refusal>,
     ) -> Response {
         let mut world = self.shared.world();
-        let result = world
-            .admit(&self.caller, route)
-            .and_then(|()| act(&mut world, &self.caller, &self.query));
+        let result =
+            world.admit(&self.caller, route).and_then(|()| act(&mut world, &self.caller, &self.query));
         match result {
             Ok(Answer::Json(status, body)) => json_response(status, &body),
             Ok(Answer::NoContent) => {

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Call, Parameters, listing};
 use crate::fake_hex::{
-    auth::Caller, errors::Refusal, route::Route, scenario::Project, state::World,
-    validation::is_uuid,
+    auth::Caller, errors::Refusal, route::Route, scenario::Project, state::World, validation::is_uuid,
 };
 
 pub(super) async fn list(call: Call) -> Response {
@@ -60,9 +59,7 @@ fn is_visible(world: &World, caller: &Caller, project: &Project) -> bool {
 fn show(world: &World, query: &Parameters, name: &str, project: &Project) -> Value {
     let start = world.date_of(Duration::ZERO);
     let days_ago = |days: i64| -> Timestamp {
-        start
-            .saturating_sub(SignedDuration::from_hours(24 * days))
-            .unwrap_or(start)
+        start.saturating_sub(SignedDuration::from_hours(24 * days)).unwrap_or(start)
     };
     let since = |so: bool, days: i64| so.then(|| days_ago(days).to_string());
     let owner = json!({ "email": "owner@example.com" });

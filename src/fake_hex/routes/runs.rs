@@ -33,10 +33,8 @@ pub(super) async fn start(call: Call, Path(id): Path<String>, body: Bytes) -> Re
         if !project.published || project.archived || project.trashed {
             return Err(Refusal::Unprocessable("Project is not published"));
         }
-        let ignores_dry_run = world
-            .workspaces
-            .get(&caller.workspace)
-            .is_some_and(|workspace| workspace.ignores_dry_run);
+        let ignores_dry_run =
+            world.workspaces.get(&caller.workspace).is_some_and(|workspace| workspace.ignores_dry_run);
         let run = if dry && !ignores_dry_run {
             world.next_uuid()
         } else {
@@ -61,9 +59,7 @@ pub(super) async fn start(call: Call, Path(id): Path<String>, body: Bytes) -> Re
 
 /// Hex's own examples send the flag as text, so both are understood.
 fn is_dry(wish: &Value) -> Result<bool, Refusal> {
-    let wish = wish
-        .as_object()
-        .ok_or(Refusal::BadRequest("Invalid input data"))?;
+    let wish = wish.as_object().ok_or(Refusal::BadRequest("Invalid input data"))?;
     match wish.get("dryRun") {
         None => Ok(false),
         Some(Value::Bool(dry)) => Ok(*dry),
@@ -79,11 +75,8 @@ fn occupy_kernel(
     project: &Project,
 ) -> Result<String, Refusal> {
     let now = world.elapsed();
-    let occupied = world
-        .runs
-        .iter()
-        .filter(|run| run.user == caller.user && run.ended(now).is_none())
-        .count();
+    let occupied =
+        world.runs.iter().filter(|run| run.user == caller.user && run.ended(now).is_none()).count();
     if occupied >= world.limits.running_kernels {
         return Err(Refusal::KernelLimit);
     }
@@ -129,12 +122,8 @@ pub(super) async fn list(call: Call, Path(id): Path<String>) -> Response {
         let now = world.elapsed();
         let wanted = |run: &&Run| {
             run.project == name
-                && query
-                    .get("statusFilter")
-                    .is_none_or(|status| status == run.status(now).as_str())
-                && query
-                    .get("runTriggerFilter")
-                    .is_none_or(|trigger| trigger == "API" || trigger == "ALL")
+                && query.get("statusFilter").is_none_or(|status| status == run.status(now).as_str())
+                && query.get("runTriggerFilter").is_none_or(|trigger| trigger == "API" || trigger == "ALL")
         };
         let runs: Vec<Run> = world.runs.iter().rev().filter(wanted).cloned().collect();
         let limit = listing::limit(query, 100)?;
