@@ -168,7 +168,7 @@ impl<P: Prober> Round<P> {
         let mut repeated = false;
         loop {
             let check = self.store.token(name)?.record.life_check();
-            let question = self.question(check);
+            let question = Self::counting(check);
             let (_, observed) = self.ask(name, secret, question, Class::Identity).await?;
             let view = self.store.token(name)?;
             match observed.reason? {
@@ -186,12 +186,12 @@ impl<P: Prober> Round<P> {
             }
         }?;
         if self.store.token(name)?.record.life_check() != Check::ProjectsRead {
-            self.ask(name, secret, self.question(Check::ProjectsRead), Class::Right).await?;
+            self.ask(name, secret, Self::counting(Check::ProjectsRead), Class::Right).await?;
         }
         Some(())
     }
 
-    fn question(&self, check: Check) -> Question {
+    fn counting(check: Check) -> Question {
         Question { limit: PROJECTS_COUNTED, ..Question::of(check) }
     }
 
