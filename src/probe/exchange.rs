@@ -8,7 +8,7 @@ use reqwest::{Client, Request, Response};
 use super::{body, failure, headers, phases::Stopwatch, quota};
 use crate::domain::{Answer, Body, Check, Seen};
 
-/// The most that a body may hold, decoded. A page of a hundred projects takes about a third of it.
+/// The most that a body may hold, decoded. More than any page of Hex, and little enough to hold at once.
 const LARGEST_BODY: usize = 1024 * 1024;
 
 /// Sends a request and reduces what comes back to what the rules need. `now` is our wall clock, for

@@ -27,16 +27,19 @@ pub(super) fn root(error: &(dyn Error + 'static)) -> String {
 
 fn known(cause: &(dyn Error + 'static)) -> Option<Failure> {
     if cause.is::<Unresolved>() {
-        return Some(Failure::Dns);
+        Some(Failure::Dns)
+    } else if cause.is::<rustls::Error>() {
+        Some(Failure::Tls)
+    } else {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse).then_some(Failure::Protocol)
     }
-    // TLS hides within an I/O error, whose source is not its content but the content's source.
-    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    if cause.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
-        return Some(Failure::Tls);
-    }
-    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse).then_some(Failure::Protocol)
 }
 
+/// An error and all that it comes from. An I/O error's `source` would pass over the error that it wraps,
+/// which is where TLS hides.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&cause| cause.source())
+    iter::successors(Some(error), |&cause| {
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| cause.source())
+    })
 }

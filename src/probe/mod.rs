@@ -6,7 +6,7 @@
 //! - **One probe, one request.** Nothing is retried and no redirect is followed; a probe that hid a
 //!   failure would hide what it is for. The one exception costs Hex nothing: where a kept connection
 //!   turns out to be closed before a byte of the request was written, a new one is opened.
-//! - **A credential goes to one origin.** It is opened in [`auth`](self) alone, put into one header of a
+//! - **A credential goes to one origin.** It is opened in `auth.rs` alone, put into one header of a
 //!   request whose address was checked against the workspace's, and never sent through a proxy that
 //!   could read it. Proxies of the environment (`HTTPS_PROXY` and its like) are ignored: `proxy_url` of a
 //!   workspace is the only way to name one.
