@@ -1,1 +1,34 @@
-//! (to be written)
+//! The one place where a clock is read. Everything else is given a [`Moment`] or a [`Clock`].
+
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::domain::Moment;
+
+/// Tells the time.
+pub trait Clock: Send + Sync + Debug {
+    /// The time now.
+    fn now(&self) -> Moment;
+}
+
+/// The clocks of the system. Its monotonic half is tokio's, which tests can pause.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    epoch: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose `up` counts from now.
+    pub fn start() -> Self {
+        Self { epoch: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where dates come from")]
+    fn now(&self) -> Moment {
+        Moment { at: Timestamp::now(), up: self.epoch.elapsed() }
+    }
+}
