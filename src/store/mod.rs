@@ -4,6 +4,7 @@
 //! held briefly and never over an await.
 
 pub mod history;
+pub mod report;
 pub mod view;
 mod workspace;
 
