@@ -5,6 +5,7 @@
 
 pub mod history;
 pub mod persist;
+pub mod report;
 pub mod view;
 mod workspace;
 
