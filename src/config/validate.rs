@@ -40,8 +40,7 @@ pub(super) fn validate(merged: Merged, inputs: &Inputs) -> Result<(Config, Vec<F
     let context = Context { workspaces: &workspaces, defaults: &defaults, inputs, report: &report };
     let tokens = context.tokens(&top);
     let token_directories = context.directories(&top);
-    let nothing = tokens.is_empty() && token_directories.is_empty();
-    if nothing && !["tokens", "token_directories"].iter().any(|key| report.concerns(&top.at(key))) {
+    if top.is_empty("tokens") && top.is_empty("token_directories") {
         let problem = "there is no token to watch; name one here, or a directory in `token_directories`";
         report.error(&top.at("tokens"), problem);
     }
