@@ -8,7 +8,7 @@ use hex_token_exporter::{
     domain::{Credential, CredentialProblem},
 };
 
-use crate::support::{Place, holds, variables, workspace_token};
+use crate::support::{Place, holds, lines, variables, workspace_token};
 
 const ONE_FILE: &str = "tokens: {airflow: {credentials_file: secret}}";
 
@@ -17,7 +17,7 @@ fn gathered(place: &Place, config: &str, environment: &[(&str, &str)]) -> Gather
 }
 
 fn warnings(gathered: &Gathered) -> String {
-    gathered.warnings.iter().map(|warning| format!("{warning}\n")).collect()
+    lines(&gathered.warnings)
 }
 
 fn private(place: &Place, name: &str, content: &str) {
@@ -92,7 +92,7 @@ fn what_cannot_be_sent_is_a_warning_and_never_an_error() {
 #[test]
 fn a_file_that_everyone_can_read_is_told_once_it_lies_on_a_disk() {
     let place = Place::on_disk();
-    let filesystem = rustix::fs::statfs(&place.path("")).unwrap();
+    let filesystem = rustix::fs::statfs(place.path("")).unwrap();
     let in_memory = [0x0102_1994, 0x8584_58f6].contains(&(filesystem.f_type & 0xffff_ffff));
     private(&place, "secret", "x");
     assert_eq!(warnings(&gathered(&place, ONE_FILE, &[])), "");
@@ -107,7 +107,7 @@ fn two_tokens_with_one_secret_are_told_by_name() {
     let config = "tokens: {a: {credentials_env: A}, b: {credentials_env: B}, c: {credentials_env: C}}";
     let environment = [("A", "same-secret"), ("B", "other-secret"), ("C", "same-secret")];
     let said = warnings(&gathered(&place, config, &environment));
-    assert_eq!(said, "`a` and `c` hold the same credential, and are one token to Hex; keep one\n");
+    assert_eq!(said, "`a` and `c` hold the same credential, and are one token to Hex; keep one");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::{
 
 use hex_token_exporter::config::{Environment, Source, load};
 
+use crate::support::lines;
+
 fn examples(prefix: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/config");
     let is_example = |path: &PathBuf| {
@@ -44,9 +46,8 @@ fn good_configurations_are_taken() {
     for example in examples {
         let loaded = load(&Source::File(example.clone()), &Environment::default());
         let loaded = loaded.unwrap_or_else(|errors| panic!("{}: {errors}", example.display()));
-        let warnings: String = loaded.warnings.iter().map(|warning| format!("{warning}\n")).collect();
         let expected = fs::read_to_string(example.with_extension("txt")).unwrap_or_default();
-        assert_eq!(warnings, expected, "{}", example.display());
+        assert_eq!(lines(&loaded.warnings), expected.trim_end(), "{}", example.display());
     }
 }
 
