@@ -1,1 +1,312 @@
-//! (to be written)
+//! The composition root: a configuration and listeners become running parts. The only place where the
+//! parts meet.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use tokio::{net::TcpListener, sync::watch, time::interval};
+use tracing::{info, warn};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{
+        Environment, Source,
+        watch::{Desired, Reloader, Watcher},
+    },
+    domain::{DigestKey, Name, Workspace},
+    http::{self, BoxFuture},
+    lifecycle::{Request, Signals, Tasks},
+    metrics::OwnMetrics,
+    probe::HexProber,
+    schedule::{Assignment, Scheduler, Settings, plan},
+    store::{ReloadStatus, Store, persist::StateFile},
+};
+
+/// How often all tokens are judged anew, since an expiry may pass without an answer.
+const SETTLE_EVERY: Duration = Duration::from_secs(2);
+
+/// How often the state file is brought up to date.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+/// From when on the exporter is ready even if a token was not asked yet.
+const READY_AFTER: Duration = Duration::from_mins(1);
+
+/// What a monitor is started with. The sockets come from outside, bound.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the configuration is.
+    pub source: Source,
+    /// The environment of the process.
+    pub environment: Environment,
+    /// Where to serve.
+    pub listeners: Vec<TcpListener>,
+    /// Where to serve the health paths alone.
+    pub health_listener: Option<TcpListener>,
+    /// Whether `POST /-/reload` is allowed.
+    pub enable_lifecycle: bool,
+}
+
+/// A running monitor.
+#[derive(Debug)]
+pub struct App {
+    tasks: Tasks,
+    reloader: Reloader,
+    addresses: Vec<SocketAddr>,
+    keeper: Keeper,
+}
+
+impl App {
+    /// Starts all parts. What is wrong with the configuration is an error; credentials and Hex may come
+    /// and go.
+    pub fn start(options: Options) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
+            .context("the configuration cannot be used")?;
+        let config = desired.borrow().config.clone();
+        let memory = config.state_file.as_deref().map(open_state_file).transpose()?;
+        let key = match &memory {
+            Some(file) => file.digest_key(),
+            None => DigestKey::random()?,
+        };
+        let tasks = Tasks::new();
+        let store = Arc::new(Store::new(clock.clone(), key));
+        let own = Arc::new(OwnMetrics::new(0, 1)?);
+        let wall = clock.clone();
+        let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
+        let credentials = reloader.clone();
+        let scheduler = Arc::new(Scheduler::new(
+            prober,
+            store.clone(),
+            clock.clone(),
+            own.clone(),
+            tasks.clone(),
+            move || credentials.reread_credentials(),
+        ));
+        let conductor = Conductor { scheduler: scheduler.clone(), store: store.clone(), own: own.clone() };
+        let first = desired.borrow().clone();
+        conductor.conform(&first, memory.as_ref())?;
+        let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloader: reloader.clone() });
+        let parts = http::Parts {
+            store: store.clone(),
+            own,
+            on_demand: handle.clone(),
+            reload: options.enable_lifecycle.then(|| handle.clone() as Arc<dyn http::Reload>),
+            health: handle.clone(),
+        };
+        let addresses = serve(&tasks, options.listeners, options.health_listener, &parts)?;
+        let stop = tasks.stopping();
+        tasks.spawn("config watcher", watcher.run(stop));
+        tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
+        let keeper = Keeper { store, memory: Arc::new(std::sync::Mutex::new(memory)) };
+        tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
+        Ok(Self { tasks, reloader, addresses, keeper })
+    }
+
+    /// Where it serves.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Runs until a signal or a dead task ends it, then drains. `true`: all went well.
+    pub async fn run(self, mut signals: Signals, grace: Duration) -> bool {
+        let stopping = self.tasks.stopping();
+        loop {
+            let request = tokio::select! {
+                () = stopping.cancelled() => Request::Stop,
+                request = signals.next() => request,
+            };
+            match request {
+                Request::Stop => break,
+                Request::Reload => {
+                    // What is wrong is logged by the watcher, with the rest of what it finds.
+                    let _ = self.reloader.reload().await;
+                }
+            }
+        }
+        let ended_well = self.tasks.finish(grace).await;
+        self.keeper.save();
+        info!("stopped");
+        ended_well
+    }
+}
+
+fn open_state_file(path: &std::path::Path) -> anyhow::Result<StateFile> {
+    let (file, trouble) = StateFile::open(path)?;
+    if let Some(trouble) = trouble {
+        warn!(path = %path.display(), "starting without the state of an earlier run: the state file: {trouble}");
+    }
+    Ok(file)
+}
+
+fn serve(
+    tasks: &Tasks,
+    listeners: Vec<TcpListener>,
+    health: Option<TcpListener>,
+    parts: &http::Parts,
+) -> anyhow::Result<Vec<SocketAddr>> {
+    let mut addresses = Vec::new();
+    let all = listeners.into_iter().map(|listener| (listener, http::router(parts.clone())));
+    let health = health.map(|listener| (listener, http::health_router(parts.health.clone())));
+    for (listener, router) in all.chain(health) {
+        let address = listener.local_addr()?;
+        info!(%address, "listening on {address}");
+        addresses.push(address);
+        let stopping = tasks.stopping();
+        tasks.spawn("http server", async move {
+            if let Err(error) = http::server::serve(listener, router, stopping).await {
+                warn!("the server on {address} has ended: {error}");
+            }
+        });
+    }
+    Ok(addresses)
+}
+
+/// Brings every change of the configuration and the credentials to all parts.
+struct Conductor {
+    scheduler: Arc<Scheduler<HexProber>>,
+    store: Arc<Store>,
+    own: Arc<OwnMetrics>,
+}
+
+impl Conductor {
+    async fn follow(
+        self,
+        mut desired: watch::Receiver<Arc<Desired>>,
+        stop: tokio_util::sync::CancellationToken,
+    ) {
+        let mut config = desired.borrow_and_update().config.clone();
+        while let Some(Ok(())) = stop.run_until_cancelled(desired.changed()).await {
+            let next = desired.borrow_and_update().clone();
+            if !Arc::ptr_eq(&config, &next.config) {
+                config = next.config.clone();
+                self.store.reset_dry_runs();
+                self.scheduler.reset_dry_runs();
+            }
+            if let Err(error) = self.conform(&next, None) {
+                warn!("the new configuration cannot be put in force: {error:#}");
+                self.store
+                    .note_reload(ReloadStatus { successful: false, last_success: next.reload.last_success });
+            }
+        }
+    }
+
+    fn conform(&self, desired: &Desired, memory: Option<&StateFile>) -> anyhow::Result<()> {
+        let config = &desired.config;
+        let workspaces: Vec<Arc<Workspace>> = config.workspaces.values().cloned().collect();
+        self.scheduler.prober().configure(config.cadence.timeout, &workspaces).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            anyhow!(errors.join("\n"))
+        })?;
+        let mut planned: BTreeMap<&Name, f64> = BTreeMap::new();
+        for token in &desired.tokens {
+            *planned.entry(&token.spec.workspace.name).or_default() +=
+                plan::demand(&token.spec, &config.cadence).per_minute();
+        }
+        for workspace in &workspaces {
+            let (demand, budget) =
+                (planned.get(&workspace.name).copied().unwrap_or_default(), workspace.requests_per_minute);
+            if demand > f64::from(budget) {
+                warn!(workspace = %workspace.name,
+                    "workspace {} asks for {demand:.1} requests a minute and may make {budget}: all its intervals are stretched; see the plan command",
+                    workspace.name);
+            }
+        }
+        self.store.conform(
+            config.cadence,
+            workspaces.iter().map(|workspace| {
+                (workspace.clone(), planned.get(&workspace.name).copied().unwrap_or_default())
+            }),
+            desired.tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
+            |spec, digest| memory.and_then(|memory| memory.remembered(spec, digest)),
+        );
+        self.store.note_reload(ReloadStatus {
+            successful: desired.reload.successful,
+            last_success: desired.reload.last_success,
+        });
+        self.own.retain_workspaces(config.workspaces.keys().cloned());
+        let settings = Settings { cadence: config.cadence, max_concurrency: config.max_concurrency };
+        let assignments = desired
+            .tokens
+            .iter()
+            .map(|token| Assignment { spec: token.spec.clone(), credential: token.credential.clone() })
+            .collect();
+        self.scheduler.reconcile(settings, &workspaces, assignments);
+        Ok(())
+    }
+}
+
+/// Judges as time passes, and keeps the state file.
+#[derive(Debug, Clone)]
+struct Keeper {
+    store: Arc<Store>,
+    memory: Arc<std::sync::Mutex<Option<StateFile>>>,
+}
+
+impl Keeper {
+    async fn keep(self, stop: tokio_util::sync::CancellationToken) {
+        let (mut settle, mut save) = (interval(SETTLE_EVERY), interval(SAVE_EVERY));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = settle.tick() => {
+                    for (name, before, after) in self.store.settle() {
+                        warn!(token = %name, from = before.as_label(), to = after.as_label(),
+                            "{name} is now {}, was {}", after.as_label(), before.as_label());
+                    }
+                }
+                _ = save.tick() => {
+                    let keeper = self.clone();
+                    // A panic there is a panic of this task.
+                    if let Err(error) = tokio::task::spawn_blocking(move || keeper.save()).await {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                }
+            }
+        }
+    }
+
+    fn save(&self) {
+        let mut memory = self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(file) = memory.as_mut()
+            && let Err(error) = file.save(&self.store.snapshot())
+        {
+            warn!("the state file cannot be written: {error}");
+        }
+    }
+}
+
+/// What the server may ask of the rest.
+struct Handle {
+    scheduler: Arc<Scheduler<HexProber>>,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    reloader: Reloader,
+}
+
+impl http::OnDemand for Handle {
+    fn probe(&self, name: &Name) -> Option<BoxFuture<()>> {
+        let done = self.scheduler.probe_now(name)?;
+        Some(Box::pin(async move {
+            // A worker that is gone has nothing to tell; the store has.
+            let _ = done.await;
+        }))
+    }
+}
+
+impl http::Reload for Handle {
+    fn reload(&self) -> BoxFuture<Result<(), String>> {
+        let reloader = self.reloader.clone();
+        Box::pin(async move { reloader.reload().await.map_err(|error| error.to_string()) })
+    }
+}
+
+impl http::Health for Handle {
+    fn is_alive(&self) -> bool {
+        self.scheduler.is_moving()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.clock.now().up >= READY_AFTER
+            || self.store.snapshot().tokens.iter().all(|token| token.last_probe.is_some())
+    }
+}

@@ -240,14 +240,25 @@ impl TokenRecord {
         }
         let mut pending = self.pending.unwrap_or_else(|| Pending::start(heard.now));
         if pending.confirm(heard.now, heard.peers, cadence) {
-            let due = heard.hex_now.checked_add(super::expiry::GRACE).unwrap_or(heard.hex_now);
-            let expired = self.expiry(spec).date().is_some_and(|date| date <= due);
-            let seen = Some((pending.first, heard.now));
-            self.life = Life::Rejected(Rejection { expired, probes: 0, seen });
-            self.pending = None;
+            self.die(pending, spec, heard.now, heard.hex_now);
         } else {
             self.pending = Some(pending);
             effects.pending = true;
+        }
+    }
+
+    fn die(&mut self, pending: Pending, spec: &TokenSpec, now: Moment, hex_now: Timestamp) {
+        let due = hex_now.checked_add(super::expiry::GRACE).unwrap_or(hex_now);
+        let expired = self.expiry(spec).date().is_some_and(|date| date <= due);
+        self.life = Life::Rejected(Rejection { expired, probes: 0, seen: Some((pending.first, now)) });
+        self.pending = None;
+    }
+
+    /// Takes a pending rejection for confirmed: for a single round, which can't wait for more repeats.
+    pub fn confirm_rejection(&mut self, spec: &TokenSpec, now: Moment, hex_now: Timestamp) {
+        if let Some(pending) = self.pending {
+            self.die(pending, spec, now, hex_now);
+            self.settle(spec, now, hex_now);
         }
     }
 

@@ -7,6 +7,7 @@ pub mod budget;
 mod dry_runs;
 pub mod phase;
 pub mod plan;
+pub mod round;
 pub mod timing;
 mod worker;
 

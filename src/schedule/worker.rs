@@ -276,7 +276,7 @@ impl<P: Prober> Worker<P> {
 }
 
 /// The run that a dry run's answer speaks of: a dummy, unless the stack ignored `dryRun`.
-fn dummy_run(observation: &Observation) -> Option<Uuid> {
+pub(super) fn dummy_run(observation: &Observation) -> Option<Uuid> {
     match &observation.seen {
         Seen::Answer(Answer {
             status: 200..=299,
@@ -296,7 +296,7 @@ fn pause(observation: &Observation) -> Option<Duration> {
         .or_else(|| spent.map(|quota| quota.reset_in.unwrap_or(QUOTA_PAUSE).min(QUOTA_PAUSE)))
 }
 
-fn unreadable(question: Question) -> Observation {
+pub(super) fn unreadable(question: Question) -> Observation {
     Observation {
         question,
         seen: Seen::Failed(Failure::CredentialUnreadable),

@@ -4,6 +4,8 @@
 //! held briefly and never over an await.
 
 pub mod history;
+pub mod persist;
+pub mod report;
 pub mod view;
 mod workspace;
 
@@ -174,6 +176,18 @@ impl Store {
             observed.wake = inner.wake_peers(name, &spec.workspace.name, observed.effects.revived, now);
         }
         Some(observed)
+    }
+
+    /// Takes a token's pending rejection for confirmed.
+    pub fn confirm_rejection(&self, name: &Name) {
+        let now = self.clock.now();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let Some(spec) = inner.tokens.get(name).map(|view| view.spec.clone()) else { return };
+        let hex_now = inner.hex_now(&spec.workspace.name, now);
+        if let Some(view) = inner.tokens.get_mut(name) {
+            Arc::make_mut(view).record.confirm_rejection(&spec, now, hex_now);
+        }
     }
 
     /// Notes the intervals in force of a token's checks.

@@ -32,7 +32,8 @@ impl Snapshot {
 
     /// The time on the clock of a workspace's Hex, as far as its answers have told.
     pub fn hex_now(&self, workspace: &Name) -> Timestamp {
-        let view = self.workspaces.iter().find(|view| view.spec.name == *workspace);
+        let found = self.workspaces.binary_search_by(|view| view.spec.name.cmp(workspace));
+        let view = found.ok().and_then(|index| self.workspaces.get(index));
         let skew = view.and_then(|view| view.skew_seconds).unwrap_or_default();
         jiff::SignedDuration::try_from_secs_f64(skew)
             .ok()
@@ -102,6 +103,30 @@ impl TokenView {
         })
     }
 
+    /// The scopes that are looked for, because they are required or least privilege is. A personal token
+    /// has none beyond its user's rights, so nothing but what is required is looked for there.
+    pub fn checked_scopes(&self) -> impl Iterator<Item = Scope> {
+        let looks = self.record.kind() != Kind::Personal;
+        Scope::ALL.into_iter().filter(move |scope| {
+            self.spec.required_scopes.contains(scope) || (looks && super::asks(&self.spec, scope.check()))
+        })
+    }
+
+    /// What is settled of the listed projects. Nothing while `projects_read` is denied, since then no
+    /// project can be seen, whatever it is.
+    pub fn project_rights(&self) -> impl Iterator<Item = ProjectRights<'_>> {
+        let denied = self.record.granted(&self.spec, Scope::ProjectsRead) == Some(false);
+        let runs = self.spec.required_scopes.contains(&Scope::ProjectsRun);
+        self.spec.projects.keys().map(move |name| {
+            let finding = self.record.project(name).filter(|_| !denied);
+            ProjectRights {
+                name,
+                visible: finding.and_then(|it| it.visible.settled()),
+                runnable: finding.filter(|_| runs).and_then(|it| it.runnable.settled()),
+            }
+        })
+    }
+
     /// The latest probe of a check, of whichever project.
     pub fn latest(&self, check: Check) -> Option<&Try> {
         self.of_check(check).max_by_key(|tried| tried.at.up)
@@ -113,8 +138,20 @@ impl TokenView {
     }
 
     fn of_check(&self, check: Check) -> impl Iterator<Item = &Try> {
-        self.record.tries().iter().filter(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
+        let tries = self.record.tries().range((check, None)..);
+        tries.take_while(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
     }
+}
+
+/// What a token may do with a listed project, as far as is settled and may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProjectRights<'a> {
+    /// Its configured name.
+    pub name: &'a Name,
+    /// Whether the token sees it.
+    pub visible: Option<bool>,
+    /// Whether Hex accepts a dry run of it. `None` where runs are not required.
+    pub runnable: Option<bool>,
 }
 
 /// A credential as it may be shown.

@@ -1,0 +1,164 @@
+//! The environment of the process as a value: what is read from it, and the overrides that it holds.
+//!
+//! Overrides begin with `HEX_TOKEN_EXPORTER__`. The double underscore keeps them apart from variables
+//! that Kubernetes sets for a Service of that name (`HEX_TOKEN_EXPORTER_PORT=tcp://...`).
+//! Credentials are read by name and are no overrides: figment would take one of digits for a number.
+
+use std::{collections::BTreeMap, fmt};
+
+use figment::value::{Dict, Value};
+
+use super::finding::Path;
+
+/// What every override begins with.
+pub const OVERRIDE_PREFIX: &str = "HEX_TOKEN_EXPORTER__";
+
+/// No setting lies deeper.
+const MAX_STEPS: usize = 8;
+
+/// No value of ours nests deeper; figment's parser recurses without a limit of its own.
+const MAX_BRACKETS: usize = 64;
+
+/// Environment variables, taken once and passed in. Its `Debug` shows no value.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The environment of this process. Bytes that are no UTF-8 are replaced, and so unusable.
+    pub fn of_process() -> Self {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// This environment with the variables of `file` that it does not have itself.
+    pub(super) fn over(&self, file: BTreeMap<String, String>) -> Self {
+        let mut variables = file;
+        variables.extend(self.0.clone());
+        Self(variables)
+    }
+
+    /// The overrides, by the name of their variable.
+    pub(super) fn overrides(&self) -> impl Iterator<Item = Override<'_>> {
+        self.0.iter().filter_map(|(variable, value)| {
+            let keys = variable.strip_prefix(OVERRIDE_PREFIX)?.split("__").collect();
+            Some(Override { variable, keys, value })
+        })
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment({} variables)", self.0.len())
+    }
+}
+
+/// One variable that overrides the file.
+pub(super) struct Override<'a> {
+    /// Its full name.
+    pub(super) variable: &'a str,
+    keys: Vec<&'a str>,
+    value: &'a str,
+}
+
+/// The variable names no path through the configuration. Holds what is wrong and what to do.
+pub(super) struct NoPath(pub(super) &'static str);
+
+impl Override<'_> {
+    /// The path that the variable means within `tree`, and a tree that holds its value alone.
+    ///
+    /// A step means the key that reads the same when case is ignored and dashes and dots are taken as
+    /// underscores, since a shell allows neither in a name. Where there is none, it is a new key in
+    /// lower case.
+    pub(super) fn resolve(&self, tree: &Dict) -> Result<(Path, Dict), NoPath> {
+        if self.keys.len() > MAX_STEPS || self.keys.iter().any(|key| key.is_empty()) {
+            return Err(NoPath("leads to no setting; write the keys of the path with `__` between them"));
+        }
+        let mut keys = Vec::new();
+        let mut here = Some(tree);
+        for step in &self.keys {
+            let key = meant(step, here)?;
+            here = here.and_then(|dict| dict.get(&key)).and_then(Value::as_dict);
+            keys.push(key);
+        }
+        let path = keys.iter().fold(Path::default(), |path, key| path.key(key));
+        let mut value = self.parsed();
+        let first = keys.remove(0);
+        for key in keys.into_iter().rev() {
+            value = Value::from(Dict::from([(key, value)]));
+        }
+        Ok((path, Dict::from([(first, value)])))
+    }
+
+    /// The value in figment's notation: `[a, b]`, `{a = b}`, numbers, `true`, and text.
+    fn parsed(&self) -> Value {
+        let brackets = self.value.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
+        if brackets > MAX_BRACKETS {
+            return Value::from(self.value);
+        }
+        self.value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
+    }
+}
+
+fn meant(step: &str, among: Option<&Dict>) -> Result<String, NoPath> {
+    let lower = step.to_ascii_lowercase();
+    let mut alike = among.into_iter().flat_map(Dict::keys).filter(|key| folded(key) == folded(step));
+    match (alike.next(), alike.next()) {
+        (None, _) => Ok(lower),
+        (Some(key), None) => Ok(key.clone()),
+        _ if among.is_some_and(|dict| dict.contains_key(&lower)) => Ok(lower),
+        _ => Err(NoPath("may mean several keys of the file; set it in the file")),
+    }
+}
+
+fn folded(key: &str) -> String {
+    key.to_ascii_lowercase().replace(['-', '.'], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(tree: &str, variable: &str, value: &str) -> Option<(String, Dict)> {
+        let (tree, _) = super::super::yaml::parse(tree).ok()?;
+        let environment: Environment = [(variable.to_owned(), value.to_owned())].into_iter().collect();
+        let found = environment.overrides().next()?.resolve(tree.as_dict()?).ok()?;
+        Some((found.0.to_string(), found.1))
+    }
+
+    #[test]
+    fn a_variable_finds_the_key_it_means() {
+        let tree = "tokens: {Airflow-prod.eu: {expires_at: never}}";
+        let variable = "HEX_TOKEN_EXPORTER__TOKENS__AIRFLOW_PROD_EU__EXPIRES_AT";
+        let (path, _) = resolve(tree, variable, "2027-03-01").unwrap();
+        assert_eq!(path, "tokens.Airflow-prod.eu.expires_at");
+        let (path, _) = resolve(tree, "HEX_TOKEN_EXPORTER__TOKENS__NEW__EXPIRES_AT", "never").unwrap();
+        assert_eq!(path, "tokens.new.expires_at");
+    }
+
+    #[test]
+    fn what_is_ambiguous_or_no_path_is_refused() {
+        let tree = "tokens: {a-b: {}, a.b: {}}";
+        assert!(resolve(tree, "HEX_TOKEN_EXPORTER__TOKENS__A_B__EXPIRES_AT", "never").is_none());
+        assert!(resolve(tree, "HEX_TOKEN_EXPORTER____A", "x").is_none());
+        assert!(resolve(tree, "HEX_TOKEN_EXPORTER__", "x").is_none());
+        assert!(resolve(tree, "HEX_TOKEN_EXPORTER_PORT", "tcp://10.0.0.1:80").is_none());
+    }
+
+    #[test]
+    fn deep_brackets_are_text() {
+        let deep = "[".repeat(100_000);
+        let (_, dict) = resolve("a: {}", "HEX_TOKEN_EXPORTER__A", &deep).unwrap();
+        assert_eq!(dict["a"].as_str(), Some(deep.as_str()));
+    }
+}

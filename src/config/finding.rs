@@ -1,0 +1,268 @@
+//! What is wrong with a configuration, and where.
+//!
+//! A finding names paths, lines, variables and limits. It never holds a value: a value may be a secret
+//! that stands in the wrong place. Of keys, only legal names are shown.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use crate::domain::{Name, secret};
+
+/// One thing that is wrong, or that deserves a look, with what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    path: String,
+    place: Option<Place>,
+    text: String,
+}
+
+impl Finding {
+    /// A finding about the configuration as a whole.
+    pub(super) fn general(text: impl Into<String>) -> Self {
+        Self { path: String::new(), place: None, text: text.into() }
+    }
+
+    /// A finding about an environment variable.
+    pub(super) fn variable(name: &str, text: impl Into<String>) -> Self {
+        Self { path: String::new(), place: Some(Place::variable(name)), text: text.into() }
+    }
+
+    /// A finding about something that can't be read as YAML.
+    pub(super) fn syntax(line: u64, column: u64, text: impl Into<String>) -> Self {
+        Self { path: String::new(), place: Some(Place::Column(line, column)), text: text.into() }
+    }
+
+    /// A finding about a configured thing, found when its files were read.
+    pub(super) fn about(path: &Path, text: impl Into<String>) -> Self {
+        Self { path: path.to_string(), place: None, text: text.into() }
+    }
+
+    fn line(&self) -> Option<u64> {
+        match self.place {
+            Some(Place::Line(line)) => Some(line),
+            _ => None,
+        }
+    }
+
+    /// Where in the configuration: `tokens.airflow.required_scopes[0]`; empty where it is about all of it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.path.as_str(), &self.place) {
+            ("", None) => {}
+            ("", Some(place)) => write!(f, "{place}: ")?,
+            (path, None) => write!(f, "{path}: ")?,
+            (path, Some(place)) => write!(f, "{path} ({place}): ")?,
+        }
+        f.write_str(&self.text)
+    }
+}
+
+/// All that is wrong with a configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<Finding>);
+
+impl ConfigErrors {
+    /// The findings, from the top of the file to its end.
+    pub fn findings(&self) -> &[Finding] {
+        &self.0
+    }
+}
+
+impl From<Vec<Finding>> for ConfigErrors {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self(findings)
+    }
+}
+
+impl From<Finding> for ConfigErrors {
+    fn from(finding: Finding) -> Self {
+        Self(vec![finding])
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, finding) in self.0.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "\n" };
+            write!(f, "{separator}{finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Where a value was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A line of the file.
+    Line(u64),
+    /// A line and column of the file.
+    Column(u64, u64),
+    /// An environment variable.
+    Variable(String),
+}
+
+impl Place {
+    /// A variable under its name, where that is an ordinary one.
+    pub(super) fn variable(name: &str) -> Self {
+        let ordinary = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let shown = if name.chars().all(ordinary) { secret::redact(name) } else { "environment".into() };
+        Self::Variable(shown)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Column(line, column) => write!(f, "line {line}, column {column}"),
+            Self::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The way to a value: keys and indices from the top.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Path(Vec<Step>);
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl Path {
+    /// The value below `key`.
+    pub(super) fn key(&self, key: &str) -> Self {
+        let mut path = self.clone();
+        path.0.push(Step::Key(key.to_owned()));
+        path
+    }
+
+    /// The entry at `index`, counted from 0.
+    pub(super) fn index(&self, index: usize) -> Self {
+        let mut path = self.clone();
+        path.0.push(Step::Index(index));
+        path
+    }
+
+    fn parent(&self) -> Option<Self> {
+        let (_, parent) = self.0.split_last()?;
+        Some(Self(parent.to_vec()))
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) => {
+                    let dot = if i == 0 { "" } else { "." };
+                    write!(f, "{dot}{}", shown(key))?;
+                }
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key as it may be shown: as it is where it is a legal name, else its place stands for it.
+fn shown(key: &str) -> &str {
+    match secret::token_like(key) {
+        Some(redacted) => redacted,
+        None if Name::parse(key).is_ok() => key,
+        None => "?",
+    }
+}
+
+/// Where the values of a merged configuration came from.
+#[derive(Default)]
+pub(super) struct Origins(BTreeMap<Path, Place>);
+
+impl Origins {
+    /// Notes where the value at `path` was set. What is set later overrides.
+    pub(super) fn note(&mut self, path: Path, place: Place) {
+        self.0.insert(path, place);
+    }
+
+    /// Notes that a variable set the value at `path`, and with it all below.
+    pub(super) fn note_override(&mut self, path: &Path, variable: &str) {
+        self.0.retain(|known, _| !known.0.starts_with(&path.0));
+        self.0.insert(path.clone(), Place::variable(variable));
+    }
+
+    /// The place of the value, or of the nearest thing around it that was set.
+    fn of(&self, path: &Path) -> Option<Place> {
+        let around = std::iter::successors(Some(path.clone()), Path::parent);
+        around.into_iter().find_map(|path| self.0.get(&path).cloned())
+    }
+}
+
+/// Collects findings while a configuration is read, so that all are told at once.
+pub(super) struct Report {
+    origins: Origins,
+    errors: RefCell<Vec<(Path, Finding)>>,
+    warnings: RefCell<Vec<Finding>>,
+    refused: RefCell<BTreeSet<Path>>,
+}
+
+impl Report {
+    pub(super) fn new(origins: Origins) -> Self {
+        Self {
+            origins,
+            errors: RefCell::default(),
+            warnings: RefCell::default(),
+            refused: RefCell::default(),
+        }
+    }
+
+    /// Notes what makes the configuration unusable. The same is noted once.
+    pub(super) fn error(&self, path: &Path, text: impl Into<String>) {
+        let finding = self.finding(path, text.into());
+        let mut errors = self.errors.borrow_mut();
+        if !self.refused.borrow().contains(path) && errors.iter().all(|(_, known)| *known != finding) {
+            errors.push((path.clone(), finding));
+        }
+    }
+
+    /// Notes what makes the value at `path` unusable whatever else is wrong with it, which goes unsaid.
+    pub(super) fn refuse(&self, path: &Path, text: impl Into<String>) {
+        self.error(path, text);
+        self.refused.borrow_mut().insert(path.clone());
+    }
+
+    /// Whether the value at `path`, or one below it, is known to be wrong.
+    pub(super) fn concerns(&self, path: &Path) -> bool {
+        self.errors.borrow().iter().any(|(wrong, _)| wrong.0.starts_with(&path.0))
+    }
+
+    /// Notes what deserves a look.
+    pub(super) fn warn(&self, path: &Path, text: impl Into<String>) {
+        let finding = self.finding(path, text.into());
+        self.warnings.borrow_mut().push(finding);
+    }
+
+    /// The warnings, or all errors from the top of the file to its end.
+    pub(super) fn finish(self) -> Result<Vec<Finding>, ConfigErrors> {
+        let mut errors = self.errors.into_inner();
+        if errors.is_empty() {
+            return Ok(self.warnings.into_inner());
+        }
+        errors.sort_by_cached_key(|(path, finding)| (finding.line(), path.clone()));
+        Err(ConfigErrors(errors.into_iter().map(|(_, finding)| finding).collect()))
+    }
+
+    fn finding(&self, path: &Path, text: String) -> Finding {
+        Finding { path: path.to_string(), place: self.origins.of(path), text }
+    }
+}

@@ -1,0 +1,185 @@
+//! All tokens that are wanted, with their credentials as they are now.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    Config, CredentialSource, Finding,
+    credentials::{Memory, Reading},
+    directories::Directories,
+    finding::Path,
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        Credential, CredentialProblem, DeclaredExpiry, Digest, DigestKey, Kind, Moment, Name, TokenSpec,
+    },
+};
+
+/// A token that is to be watched, with its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredToken {
+    /// The token.
+    pub spec: Arc<TokenSpec>,
+    /// What its credential source holds.
+    pub credential: Credential,
+}
+
+/// What the credential sources and token directories of a configuration hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    /// The tokens by name.
+    pub tokens: Vec<DesiredToken>,
+    /// What deserves a look, an unreadable credential included.
+    pub warnings: Vec<Finding>,
+    /// Whether every token directory could be read and is not suddenly empty.
+    pub directories_readable: bool,
+}
+
+/// Reads all credentials once.
+pub fn gather(config: &Config, clock: &dyn Clock) -> Gathered {
+    Gatherer::default().gather(config, clock.now())
+}
+
+/// Reads all credentials again and again.
+#[derive(Debug, Default)]
+pub(super) struct Gatherer {
+    memory: Memory,
+    directories: Directories,
+}
+
+impl Gatherer {
+    pub(super) fn gather(&mut self, config: &Config, now: Moment) -> Gathered {
+        self.directories.retain(|path| config.token_directories.iter().any(|known| known.path == path));
+        let mut round = Round::default();
+        for token in &config.tokens {
+            let reading = self.memory.read(&token.source, &config.environment, now.at);
+            let path = configured_at(&token.spec.name, &token.source);
+            round.add(&token.spec, &token.source, reading, &path);
+        }
+        for (i, directory) in config.token_directories.iter().enumerate() {
+            let path = Path::default().key("token_directories").index(i);
+            let listing = self.directories.look(&directory.path, now);
+            round.note_directory(&path, listing.trouble.as_deref(), listing.misnamed, listing.tokens.len());
+            for name in listing.tokens {
+                let source = CredentialSource::File(directory.path.join(name.as_str()));
+                if round.tokens.contains_key(&name) {
+                    round.warn(&path, format!("its file `{name}` is ignored: another token has that name"));
+                } else if listing.trouble.is_some() {
+                    let credential = Credential::Unreadable(CredentialProblem::Missing);
+                    let spec = directory.token(name.clone());
+                    round.sources.insert(source);
+                    round.tokens.insert(name, DesiredToken { spec, credential });
+                } else {
+                    let reading = self.memory.read(&source, &config.environment, now.at);
+                    let path = path.key(name.as_str());
+                    round.add(&directory.token(name), &source, reading, &path);
+                }
+            }
+        }
+        self.memory.retain(|source| round.sources.contains(source));
+        round.finish()
+    }
+}
+
+fn configured_at(token: &Name, source: &CredentialSource) -> Path {
+    let key = match source {
+        CredentialSource::File(_) => "credentials_file",
+        CredentialSource::Env(_) => "credentials_env",
+    };
+    Path::default().key("tokens").key(token.as_str()).key(key)
+}
+
+#[derive(Default)]
+struct Round {
+    tokens: BTreeMap<Name, DesiredToken>,
+    sources: BTreeSet<CredentialSource>,
+    warnings: Vec<Finding>,
+    trouble: bool,
+}
+
+impl Round {
+    fn warn(&mut self, path: &Path, text: impl Into<String>) {
+        self.warnings.push(Finding::about(path, text));
+    }
+
+    fn add(&mut self, spec: &Arc<TokenSpec>, source: &CredentialSource, reading: Reading, path: &Path) {
+        if reading.exposed {
+            self.warn(path, "every user of this machine can read the file; take the right to read it away");
+        }
+        match &reading.credential {
+            Credential::Unreadable(problem) => {
+                let text = format!("no usable credential: {problem}; it is probed once there is one");
+                self.warn(path, text);
+            }
+            Credential::Loaded { secret, .. } if secret.kind() == Kind::Personal => {
+                self.note_personal(spec, path);
+            }
+            Credential::Loaded { .. } => {}
+        }
+        self.sources.insert(source.clone());
+        let token = DesiredToken { spec: Arc::clone(spec), credential: reading.credential };
+        self.tokens.insert(spec.name.clone(), token);
+    }
+
+    /// What does not go with a personal token, which mirrors its user and must expire.
+    fn note_personal(&mut self, spec: &TokenSpec, path: &Path) {
+        if spec.least_privilege {
+            let text = "a personal token has no scopes, so `least_privilege` tells nothing; leave it out";
+            self.warn(path, text);
+        }
+        if spec.expires_at == Some(DeclaredExpiry::Never) {
+            let text = "a personal token always expires, though `expires_at` says never; give its date";
+            self.warn(path, text);
+        }
+    }
+
+    fn note_directory(&mut self, path: &Path, trouble: Option<&str>, misnamed: usize, tokens: usize) {
+        if let Some(trouble) = trouble {
+            self.trouble = true;
+            self.warn(path, format!("{trouble}; its tokens stay without a credential until it is back"));
+        } else if tokens == 0 {
+            self.warn(path, "the directory holds no token yet; put one token into each file");
+        }
+        if misnamed > 0 {
+            self.warn(
+                path,
+                format!(
+                    "holds {misnamed} file(s) whose names no token can have, which are ignored; {}",
+                    crate::domain::name::NotAName
+                ),
+            );
+        }
+    }
+
+    fn finish(mut self) -> Gathered {
+        let sharing = self.sharing();
+        self.warnings.extend(sharing);
+        Gathered {
+            tokens: self.tokens.into_values().collect(),
+            warnings: self.warnings,
+            directories_readable: !self.trouble,
+        }
+    }
+
+    /// A warning for each group of tokens that hold the same secret.
+    fn sharing(&self) -> Vec<Finding> {
+        // The digests live no longer than this call, so their key need not be secret.
+        let key = DigestKey::from_bytes([0; 32]);
+        let mut holders: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+        for (name, token) in &self.tokens {
+            if let Credential::Loaded { secret, .. } = &token.credential {
+                holders.entry(secret.digest(&key)).or_default().push(format!("`{name}`"));
+            }
+        }
+        let mut shared: Vec<_> = holders.into_values().filter(|names| names.len() > 1).collect();
+        shared.sort();
+        let warning = |names: Vec<String>| {
+            let names = names.join(" and ");
+            Finding::general(format!("{names} hold the same credential, and are one token to Hex; keep one"))
+        };
+        shared.into_iter().map(warning).collect()
+    }
+}

@@ -1,0 +1,66 @@
+//! The files that a configuration was made of, with what they held, so that a change is noticed.
+
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+use super::file::{self, Content, Unreadable};
+
+type Bytes = Zeroizing<Vec<u8>>;
+
+/// Reads files for a configuration and remembers them.
+pub(super) struct Inputs {
+    base: PathBuf,
+    read: RefCell<Vec<Input>>,
+}
+
+struct Input {
+    path: PathBuf,
+    limit: u64,
+    held: Result<Bytes, Unreadable>,
+}
+
+impl Inputs {
+    /// Relative paths start from `base`.
+    pub(super) fn below(base: &Path) -> Self {
+        Self { base: base.to_owned(), read: RefCell::default() }
+    }
+
+    /// The path as the system takes it.
+    pub(super) fn resolve(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// The content of a file.
+    pub(super) fn read(&self, path: &Path, limit: u64) -> Result<Bytes, Unreadable> {
+        self.read_checked(path, limit, |_| ()).map(|(bytes, ())| bytes)
+    }
+
+    /// The content of a file, and what `inspect` makes of the file itself.
+    pub(super) fn read_checked<T>(
+        &self,
+        path: &Path,
+        limit: u64,
+        inspect: impl FnOnce(&Content) -> T,
+    ) -> Result<(Bytes, T), Unreadable> {
+        let path = self.resolve(path);
+        let content = file::read(&path, limit);
+        let held = content.as_ref().map(|content| content.bytes.clone()).map_err(|reason| *reason);
+        self.read.borrow_mut().push(Input { path, limit, held });
+        content.map(|content| {
+            let inspected = inspect(&content);
+            (content.bytes, inspected)
+        })
+    }
+
+    /// Whether one of the files holds something else now.
+    pub(super) fn have_changed(&self) -> bool {
+        self.read.borrow().iter().any(|input| {
+            let now = file::read(&input.path, input.limit).map(|content| content.bytes);
+            now != input.held
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! Lays the sources over each other: the file (or what stands in for one), then the environment.
+//!
+//! Defaults are not a layer: they belong to the readers of the values, so that a section whose keys are
+//! all commented out keeps them.
+
+use std::path::Path as FilePath;
+
+use figment::{
+    Error, Figment, Metadata, Profile, Provider,
+    value::{Dict, Map, Value},
+};
+
+use super::{
+    ConfigErrors, Environment, Source, dotenv,
+    environment::NoPath,
+    finding::{Finding, Origins, Path, Place},
+    inputs::Inputs,
+    yaml,
+};
+use crate::domain::Scope;
+
+/// The variable whose token is watched where no configuration file is given.
+pub const TOKEN_VARIABLE: &str = "HEX_API_TOKEN";
+
+/// The variable that holds the address for it.
+pub const WORKSPACE_VARIABLE: &str = "HEX_WORKSPACE_URL";
+
+/// Larger than a configuration of thousands of tokens.
+const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The merged configuration, not yet understood.
+pub(super) struct Merged {
+    pub(super) tree: Value,
+    pub(super) origins: Origins,
+    pub(super) environment: Environment,
+}
+
+/// Reads and merges all layers.
+pub(super) fn merge(
+    source: &Source,
+    environment: &Environment,
+    inputs: &Inputs,
+) -> Result<Merged, ConfigErrors> {
+    let (tree, mut origins, environment) = match source {
+        Source::File(path) => {
+            let (tree, origins) = from_file(path, inputs)?;
+            (tree, origins, environment.clone())
+        }
+        Source::ZeroConfig { .. } => {
+            let environment = environment.over(dotenv::read(inputs)?);
+            let (tree, origins) = from_token_variable(&environment)?;
+            (tree, origins, environment)
+        }
+    };
+    let Some(file) = tree.as_dict().cloned().or_else(|| empty(&tree)) else {
+        return Err(Finding::general("the configuration must be a map of keys and values").into());
+    };
+    let mut figment = Figment::from(Layer(file.clone()));
+    let mut merged = file;
+    let mut problems = Vec::new();
+    for variable in environment.overrides() {
+        match variable.resolve(&merged) {
+            Ok((path, value)) => {
+                origins.note_override(&path, variable.variable);
+                figment = figment.merge(Layer(value));
+                merged = dict_of(&figment)?;
+            }
+            Err(NoPath(problem)) => problems.push(Finding::variable(variable.variable, problem)),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    Ok(Merged { tree: Value::from(merged), origins, environment })
+}
+
+/// A file in which everything is commented out.
+fn empty(tree: &Value) -> Option<Dict> {
+    matches!(tree, Value::Empty(..)).then(Dict::new)
+}
+
+fn from_file(path: &FilePath, inputs: &Inputs) -> Result<(Value, Origins), ConfigErrors> {
+    let read = path.file_name().ok_or(super::file::Unreadable::NotAFile);
+    let content = read
+        .and_then(|name| inputs.read(name.as_ref(), MAX_CONFIG_BYTES))
+        .map_err(|reason| Finding::general(format!("the configuration file cannot be used: {reason}")))?;
+    let text = std::str::from_utf8(&content)
+        .map_err(|_| Finding::general("the configuration file is not UTF-8 text; save it as such"))?;
+    Ok(yaml::parse(text)?)
+}
+
+fn from_token_variable(environment: &Environment) -> Result<(Value, Origins), ConfigErrors> {
+    if environment.get(TOKEN_VARIABLE).is_none_or(|token| token.trim().is_empty()) {
+        return Err(Finding::general(
+            "there is no token to watch; set `HEX_API_TOKEN` (in the environment, or in a file `.env`), \
+             or give a configuration with `--config.file FILE`, or try `hex-token-exporter demo`, which \
+             needs nothing",
+        )
+        .into());
+    }
+    let mut origins = Origins::default();
+    let mut workspaces = Dict::new();
+    if let Some(url) = environment.get(WORKSPACE_VARIABLE) {
+        let path = Path::default().key("workspaces").key("default").key("url");
+        origins.note(path, Place::variable(WORKSPACE_VARIABLE));
+        workspaces.insert("default".into(), Dict::from([("url".into(), url.into())]).into());
+    }
+    let token = Dict::from([
+        ("credentials_env".into(), TOKEN_VARIABLE.into()),
+        ("required_scopes".into(), vec![Value::from(Scope::ProjectsRead.as_label())].into()),
+    ]);
+    let tokens = Dict::from([("default".into(), token.into())]);
+    let tree = Dict::from([("workspaces".into(), workspaces.into()), ("tokens".into(), tokens.into())]);
+    Ok((tree.into(), origins))
+}
+
+/// One layer for figment.
+struct Layer(Dict);
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("a layer of the configuration")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        Ok(Profile::Default.collect(self.0.clone()))
+    }
+}
+
+fn dict_of(figment: &Figment) -> Result<Dict, Finding> {
+    // figment's error may hold a value.
+    let mut profiles = figment.data().map_err(|_| Finding::general("the settings cannot be merged"))?;
+    Ok(profiles.remove(&Profile::Default).unwrap_or_default())
+}

@@ -1,0 +1,264 @@
+//! Keeps the configuration and the credentials current while the process runs.
+//!
+//! Everything is read again and compared by content: that survives an atomic rename, the swap of
+//! Kubernetes' `..data` link and network mounts, none of which a file system's events show reliably.
+//! What can't be used never replaces what could: a bad configuration file changes nothing but the note
+//! that the reload failed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Config, ConfigErrors, DesiredToken, Environment, Finding, Loaded, Source,
+    gather::{Gathered, Gatherer},
+    inputs::Inputs,
+    load_recorded,
+};
+use crate::{
+    clock::Clock,
+    domain::{Credential, Name},
+};
+
+/// The longest that a change of a file goes unnoticed.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Reloads that may wait for their turn.
+const WAITING_RELOADS: usize = 8;
+
+/// What is to run now.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// Grows with every change.
+    pub generation: u64,
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// Its tokens by name, those of directories included.
+    pub tokens: Vec<DesiredToken>,
+    /// How the last attempt to read all of this went.
+    pub reload: Reload,
+}
+
+/// How reading the configuration went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether the configuration file holds what is in force, and every token directory can be read.
+    pub successful: bool,
+    /// When that was last found to be so after a start, a reload or a failure.
+    pub last_success: Timestamp,
+}
+
+/// Why a reload did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration is wrong. The one in force stays.
+    #[error(transparent)]
+    Refused(#[from] ConfigErrors),
+    /// The process is about to end.
+    #[error("the process is shutting down")]
+    ShuttingDown,
+}
+
+/// Asks the [`Watcher`] to look now.
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    reloads: mpsc::Sender<oneshot::Sender<Result<(), ConfigErrors>>>,
+    nudge: Arc<Notify>,
+}
+
+impl Reloader {
+    /// Reads the configuration, the directories and the credentials again, and waits for what comes of it.
+    pub async fn reload(&self) -> Result<(), ReloadError> {
+        let (answer, outcome) = oneshot::channel();
+        self.reloads.send(answer).await.map_err(|_| ReloadError::ShuttingDown)?;
+        Ok(outcome.await.map_err(|_| ReloadError::ShuttingDown)??)
+    }
+
+    /// Has the credentials read again soon, as when Hex has just rejected one. Does not wait.
+    pub fn reread_credentials(&self) {
+        self.nudge.notify_one();
+    }
+}
+
+/// Looks for changes until it is stopped.
+pub struct Watcher {
+    current: Current,
+    published: watch::Sender<Arc<Desired>>,
+    reloads: mpsc::Receiver<oneshot::Sender<Result<(), ConfigErrors>>>,
+    nudge: Arc<Notify>,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").field("desired", &self.current.desired).finish_non_exhaustive()
+    }
+}
+
+impl Watcher {
+    /// Reads everything for the first time. Only a wrong configuration is an error: credentials and
+    /// directories that can't be read may come.
+    pub fn start(
+        source: Source,
+        environment: Environment,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Reloader, watch::Receiver<Arc<Desired>>), ConfigErrors> {
+        let current = Current::start(source, environment, clock)?;
+        let (published, desired) = watch::channel(Arc::new(current.desired.clone()));
+        let (ask, reloads) = mpsc::channel(WAITING_RELOADS);
+        let nudge = Arc::new(Notify::new());
+        let reloader = Reloader { reloads: ask, nudge: Arc::clone(&nudge) };
+        Ok((Self { current, published, reloads, nudge }, reloader, desired))
+    }
+
+    /// Publishes every change, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.look_again_and_again()).await;
+    }
+
+    async fn look_again_and_again(self) {
+        let Self { mut current, published, mut reloads, nudge } = self;
+        loop {
+            let asked = tokio::select! {
+                () = tokio::time::sleep(current.look_every()) => None,
+                () = nudge.notified() => None,
+                Some(answer) = reloads.recv() => Some(answer),
+            };
+            let reload = asked.is_some();
+            // A network mount may hang: no thread that serves anything waits for it.
+            let look = tokio::task::spawn_blocking(move || {
+                let outcome = current.look(reload);
+                (current, outcome)
+            });
+            let outcome = match look.await {
+                Ok((next, outcome)) => {
+                    current = next;
+                    outcome
+                }
+                Err(failed) => match failed.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_shutting_down) => return,
+                },
+            };
+            if current.desired.generation != published.borrow().generation {
+                published.send_replace(Arc::new(current.desired.clone()));
+            }
+            if let Some(answer) = asked {
+                // Whoever asked may have left.
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+}
+
+/// What is in force, and what is needed to tell when it changes.
+struct Current {
+    source: Source,
+    environment: Environment,
+    clock: Arc<dyn Clock>,
+    inputs: Inputs,
+    refused: bool,
+    warnings: Vec<Finding>,
+    gatherer: Gatherer,
+    said: BTreeSet<String>,
+    desired: Desired,
+}
+
+impl Current {
+    fn start(source: Source, environment: Environment, clock: Arc<dyn Clock>) -> Result<Self, ConfigErrors> {
+        let now = clock.now();
+        let (inputs, loaded) = load_recorded(&source, &environment);
+        let Loaded { config, warnings } = loaded?;
+        let mut gatherer = Gatherer::default();
+        let found = gatherer.gather(&config, now);
+        let reload = Reload { successful: found.directories_readable, last_success: now.at };
+        let desired = Desired { generation: 1, config: Arc::new(config), tokens: found.tokens, reload };
+        let said = BTreeSet::new();
+        let mut current =
+            Self { source, environment, clock, inputs, refused: false, warnings, gatherer, said, desired };
+        current.say(&found.warnings);
+        Ok(current)
+    }
+
+    fn look_every(&self) -> Duration {
+        LOOK_EVERY.min(self.desired.config.cadence.interval)
+    }
+
+    /// Reads what may have changed, and the configuration in any case where a `reload` is asked for.
+    fn look(&mut self, reload: bool) -> Result<(), ConfigErrors> {
+        let outcome = (reload || self.inputs.have_changed()).then(|| self.load());
+        let reloaded = matches!(outcome, Some(Ok(_)));
+        let config = match &outcome {
+            Some(Ok(config)) => Arc::clone(config),
+            _ => Arc::clone(&self.desired.config),
+        };
+        self.gather(config, reloaded);
+        outcome.map_or(Ok(()), |loaded| loaded.map(drop))
+    }
+
+    fn load(&mut self) -> Result<Arc<Config>, ConfigErrors> {
+        let (inputs, loaded) = load_recorded(&self.source, &self.environment);
+        self.inputs = inputs;
+        self.refused = loaded.is_err();
+        match loaded {
+            Ok(Loaded { config, warnings }) => {
+                tracing::info!("configuration reloaded");
+                self.warnings = warnings;
+                Ok(Arc::new(config))
+            }
+            Err(errors) => {
+                for finding in errors.findings() {
+                    tracing::error!("configuration not reloaded, the running one stays: {finding}");
+                }
+                Err(errors)
+            }
+        }
+    }
+
+    fn gather(&mut self, config: Arc<Config>, reloaded: bool) {
+        let now = self.clock.now();
+        let Gathered { tokens, warnings, directories_readable } = self.gatherer.gather(&config, now);
+        self.say(&warnings);
+        let before = &self.desired;
+        let successful = directories_readable && !self.refused;
+        let newly = successful && (reloaded || !before.reload.successful);
+        let last_success = if newly { now.at } else { before.reload.last_success };
+        let reload = Reload { successful, last_success };
+        if reloaded || reload != before.reload || tokens != before.tokens {
+            note_changes(&before.tokens, &tokens);
+            self.desired = Desired { generation: before.generation + 1, config, tokens, reload };
+        }
+    }
+
+    /// Logs what has not been said yet. What is no longer so is said again when it comes back.
+    fn say(&mut self, gathered: &[Finding]) {
+        let now: BTreeSet<String> = self.warnings.iter().chain(gathered).map(ToString::to_string).collect();
+        for warning in now.difference(&self.said) {
+            tracing::warn!("{warning}");
+        }
+        self.said = now;
+    }
+}
+
+fn note_changes(before: &[DesiredToken], after: &[DesiredToken]) {
+    let by_name = |tokens: &[DesiredToken]| -> BTreeMap<Name, Credential> {
+        tokens.iter().map(|token| (token.spec.name.clone(), token.credential.clone())).collect()
+    };
+    let (before, after) = (by_name(before), by_name(after));
+    for (token, credential) in &after {
+        match before.get(token) {
+            None => tracing::info!(%token, "token added"),
+            Some(known) if known != credential => tracing::info!(%token, "credential of the token changed"),
+            Some(_) => {}
+        }
+    }
+    for token in before.keys().filter(|token| !after.contains_key(*token)) {
+        tracing::info!(%token, "token removed");
+    }
+}

@@ -1,0 +1,88 @@
+//! The `workspaces` section.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+use super::{
+    address,
+    inputs::Inputs,
+    keys,
+    section::{Entry, Section},
+};
+use crate::domain::{Name, Workspace};
+
+/// What a workspace may send where nothing is set.
+const DEFAULT_REQUESTS_PER_MINUTE: u32 = 30;
+
+/// More than Hex would ever answer.
+const MAX_REQUESTS_PER_MINUTE: u32 = 6000;
+
+/// Larger than any bundle of a company's certificates.
+const MAX_CA_BYTES: u64 = 1024 * 1024;
+
+/// The configured workspaces. One that is wrong is `None`: it exists, so that tokens may name it.
+pub(super) type Workspaces = BTreeMap<Name, Option<Arc<Workspace>>>;
+
+/// Reads the section. Where there is none, there is one workspace, `default`, at Hex's own address.
+pub(super) fn read(top: &Section<'_>, inputs: &Inputs) -> Workspaces {
+    let Some(entries) = top.named("workspaces").filter(|entries| !entries.is_empty()) else {
+        return fallback().into_iter().collect();
+    };
+    entries
+        .into_iter()
+        .map(|(name, entry)| {
+            let workspace = read_one(top, &name, &entry, inputs).map(Arc::new);
+            (name, workspace)
+        })
+        .collect()
+}
+
+fn fallback() -> Option<(Name, Option<Arc<Workspace>>)> {
+    let name = Name::parse("default").ok()?;
+    let workspace = Workspace {
+        name: name.clone(),
+        origin: address::DEFAULT_ORIGIN.to_owned(),
+        org_id: None,
+        requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
+        ca_pem: None,
+        proxy: None,
+    };
+    Some((name, Some(Arc::new(workspace))))
+}
+
+fn read_one(top: &Section<'_>, name: &Name, entry: &Entry<'_>, inputs: &Inputs) -> Option<Workspace> {
+    let section = Section::open(top.report, entry, keys::WORKSPACE);
+    if section.is_broken() {
+        return None;
+    }
+    let origin = address::origin(&section, section.flag("allow_http").unwrap_or(false));
+    let proxy = address::proxy(&section, origin.as_deref());
+    let org_id = section.text("org_id").map(str::to_owned);
+    let requests_per_minute = section.number("requests_per_minute", 1..=MAX_REQUESTS_PER_MINUTE);
+    let ca_pem = certificates(&section, inputs);
+    Some(Workspace {
+        name: name.clone(),
+        origin: origin?,
+        org_id,
+        requests_per_minute: requests_per_minute.unwrap_or(DEFAULT_REQUESTS_PER_MINUTE),
+        ca_pem,
+        proxy,
+    })
+}
+
+fn certificates(section: &Section<'_>, inputs: &Inputs) -> Option<Vec<u8>> {
+    let path: PathBuf = section.text("ca_file")?.into();
+    let problem = match inputs.read(&path, MAX_CA_BYTES) {
+        Ok(pem) => {
+            let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+            if found.is_ok_and(|certificates| !certificates.is_empty()) {
+                return Some(pem.to_vec());
+            }
+            "holds no readable certificate; it must be PEM, with `BEGIN CERTIFICATE`".to_owned()
+        }
+        Err(reason) => format!("the file cannot be used: {reason}; name a file of PEM certificates"),
+    };
+    section.report.error(&section.at("ca_file"), problem);
+    None
+}

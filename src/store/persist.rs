@@ -1,0 +1,155 @@
+//! The state file: what outlives the process, so that a restart during an outage still knows the dead.
+//!
+//! It holds no credential, only keyed digests of them, and it never says that a token is valid: that, a
+//! new process must see for itself. Trouble with it is a warning and never stops the monitor.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::Snapshot;
+use crate::domain::{
+    Digest, DigestKey, Expiry, TokenSpec, TokenState, expiry::Told, life::Life, record::Remembered,
+    secret::NoRandomness,
+};
+
+const VERSION: u32 = 1;
+
+/// The largest file that is read.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// An open state file.
+#[derive(Debug)]
+pub struct StateFile {
+    path: PathBuf,
+    contents: Contents,
+    written: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    version: u32,
+    #[serde(with = "hex::serde")]
+    key: [u8; 32],
+    tokens: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    workspace_url: String,
+    #[serde(with = "hex::serde")]
+    credential: [u8; 32],
+    expiry: Option<Timestamp>,
+    expiry_source: String,
+    state: Option<String>,
+    state_since: Option<Timestamp>,
+    last_success: Option<Timestamp>,
+}
+
+/// Why a state file can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFileError {
+    /// It can't be read or written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// What it holds is no state file of this version.
+    #[error("it is damaged or of another version")]
+    Damaged,
+}
+
+impl StateFile {
+    /// Opens a state file. Where it is missing or damaged, an empty one takes its place, and the error
+    /// says why; a damaged one is kept beside it.
+    pub fn open(path: &Path) -> Result<(Self, Option<StateFileError>), NoRandomness> {
+        let (contents, error) = match read(path) {
+            Ok(contents) => (contents, None),
+            Err(error) => {
+                let key = *DigestKey::random()?.as_bytes();
+                (Contents { version: VERSION, key, tokens: Vec::new() }, Some(error))
+            }
+        };
+        if matches!(error, Some(StateFileError::Damaged)) {
+            let mut aside = path.as_os_str().to_owned();
+            aside.push(".damaged");
+            // Where even this fails, the next write tells.
+            let _ = fs::rename(path, aside);
+        }
+        Ok((Self { path: path.to_owned(), contents, written: None }, error))
+    }
+
+    /// The key of its digests.
+    pub fn digest_key(&self) -> DigestKey {
+        DigestKey::from_bytes(self.contents.key)
+    }
+
+    /// What an earlier process knew of this very credential in this very workspace.
+    pub fn remembered(&self, spec: &TokenSpec, digest: &Digest) -> Option<Remembered> {
+        let entry = self.contents.tokens.iter().find(|entry| {
+            entry.credential == *digest.as_bytes() && entry.workspace_url == spec.workspace.origin
+        })?;
+        let told = match (entry.expiry_source.as_str(), entry.expiry) {
+            ("api", Some(date)) => Told::At(date),
+            ("never", _) => Told::Null,
+            _ => Told::Nothing,
+        };
+        let state = entry.state.as_deref().and_then(TokenState::parse).filter(|state| state.is_dead());
+        Some(Remembered { told, death: state.zip(entry.state_since), last_success: entry.last_success })
+    }
+
+    /// Writes what is known now, atomically, where it has changed.
+    pub fn save(&mut self, snapshot: &Snapshot) -> Result<(), StateFileError> {
+        self.contents.tokens = snapshot.tokens.iter().filter_map(|view| entry(view)).collect();
+        let text = serde_json::to_string_pretty(&self.contents).map_err(io::Error::from)?;
+        if self.written.as_ref() == Some(&text) {
+            return Ok(());
+        }
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        // Made with mode 0600, and renamed over the old file once it is whole.
+        let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        self.written = Some(text);
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<Contents, StateFileError> {
+    if fs::metadata(path)?.len() > LARGEST {
+        return Err(StateFileError::Damaged);
+    }
+    let contents: Contents = serde_json::from_slice(&fs::read(path)?).map_err(|_| StateFileError::Damaged)?;
+    if contents.version == VERSION { Ok(contents) } else { Err(StateFileError::Damaged) }
+}
+
+fn entry(view: &super::TokenView) -> Option<Entry> {
+    let (record, spec) = (&view.record, &view.spec);
+    let is_rejected = matches!(record.life(), Life::Rejected(_)) && record.state().is_dead();
+    let (expiry, source) = match record.told() {
+        Told::At(date) => (Some(date), "api"),
+        Told::Null => (None, "never"),
+        Told::Nothing => match record.expiry(spec) {
+            Expiry::Config(date) => (Some(date), "config"),
+            _ => (None, "unknown"),
+        },
+    };
+    Some(Entry {
+        name: spec.name.to_string(),
+        workspace_url: spec.workspace.origin.clone(),
+        credential: *view.credential.digest?.as_bytes(),
+        expiry,
+        expiry_source: source.to_owned(),
+        state: is_rejected.then(|| record.state().as_label().to_owned()),
+        state_since: record.state_since().filter(|_| is_rejected),
+        last_success: record.last_success(),
+    })
+}

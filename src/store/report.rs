@@ -1,0 +1,253 @@
+//! One token as the JSON API and the `check` command tell it, and how urgent it is.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::{Snapshot, TokenView, history::Entry};
+use crate::domain::{Expiry, Name, Scope, TokenState, advice};
+
+/// A token. Field names are public interface; what there is nothing to tell of is null.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report<'a> {
+    /// Its configured name.
+    pub name: &'a Name,
+    /// The configured name of its workspace.
+    pub workspace: &'a Name,
+    /// `personal`, `workspace` or `unknown`.
+    pub kind: &'static str,
+    /// The last conclusive verdict.
+    pub state: &'static str,
+    /// Since when.
+    pub state_since: Option<Second>,
+    /// When it expires.
+    pub expiry: ExpiryReport,
+    /// The scopes that are checked.
+    pub scopes: Vec<ScopeReport>,
+    /// The projects that are listed.
+    pub projects: Vec<ProjectReport<'a>>,
+    /// When it was last probed.
+    pub last_probe: Option<Second>,
+    /// When Hex last accepted it.
+    pub last_success: Option<Second>,
+    /// Why it is in trouble; `ok` where it is not.
+    pub reason: &'static str,
+    /// The same in words.
+    pub cause: Option<String>,
+    /// What to do.
+    pub remedy: Option<String>,
+    /// The people to turn to.
+    pub token_owner: Option<&'a str>,
+    /// Where a new token is made.
+    pub rotate_url: Option<&'a str>,
+    /// Not told in JSON: it follows from the rest.
+    #[serde(skip)]
+    pub urgency: Urgency,
+}
+
+/// When a token expires, and who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ExpiryReport {
+    /// `api`, `config`, `never` or `unknown`.
+    pub source: &'static str,
+    /// The date.
+    pub at: Option<Second>,
+    /// Days left on Hex's clock, negative once past.
+    pub days: Option<f64>,
+}
+
+/// One scope.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ScopeReport {
+    /// Its name, as in the configuration.
+    pub name: &'static str,
+    /// Whether the configuration requires it.
+    pub required: bool,
+    /// Whether the token holds it.
+    pub granted: Option<bool>,
+    /// When that was last answered conclusively.
+    pub checked_at: Option<Second>,
+}
+
+/// One listed project.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ProjectReport<'a> {
+    /// Its configured name.
+    pub name: &'a Name,
+    /// Whether the token sees it.
+    pub visible: Option<bool>,
+    /// Whether Hex accepts a dry run of it; null where runs are not required.
+    pub runnable: Option<bool>,
+}
+
+/// A token with its latest probes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Detail<'a> {
+    /// The token.
+    #[serde(flatten)]
+    pub report: Report<'a>,
+    /// Its latest probes, newest first.
+    pub history: Vec<ProbeReport>,
+}
+
+/// One probe.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ProbeReport {
+    /// When it ended.
+    pub at: Second,
+    /// What was asked.
+    pub check: &'static str,
+    /// Its outcome.
+    pub reason: &'static str,
+    /// The HTTP status, 0 without an answer.
+    pub status: u16,
+    /// How long it took.
+    pub duration_seconds: f64,
+}
+
+/// A date in RFC 3339, UTC, to the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Second(pub Timestamp);
+
+impl fmt::Display for Second {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0}", self.0)
+    }
+}
+
+impl Serialize for Second {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// How soon somebody must act, most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Hex does not accept the token.
+    Dead,
+    /// It is of another workspace.
+    WrongWorkspace,
+    /// It lacks a required scope.
+    UnderScoped,
+    /// It cannot use a listed project.
+    ProjectUnavailable,
+    /// It expires within its critical threshold.
+    ExpiresCritical,
+    /// Nothing is known yet.
+    Unknown,
+    /// It expires within its warning threshold.
+    ExpiresWarning,
+    /// All is well.
+    Fine,
+}
+
+impl Urgency {
+    /// How urgent a token in this state is, with so many days left.
+    pub fn of(view: &TokenView, days_left: Option<f64>) -> Self {
+        let within =
+            |threshold: Duration| days_left.is_some_and(|days| days * 86_400.0 <= threshold.as_secs_f64());
+        match view.record.state() {
+            TokenState::Expired | TokenState::Invalid => Self::Dead,
+            TokenState::WrongWorkspace => Self::WrongWorkspace,
+            TokenState::UnderScoped => Self::UnderScoped,
+            TokenState::ProjectUnavailable => Self::ProjectUnavailable,
+            TokenState::Unknown | TokenState::Valid if within(view.spec.expiry_critical) => {
+                Self::ExpiresCritical
+            }
+            TokenState::Unknown => Self::Unknown,
+            TokenState::Valid if within(view.spec.expiry_warning) => Self::ExpiresWarning,
+            TokenState::Valid => Self::Fine,
+        }
+    }
+}
+
+impl<'a> Report<'a> {
+    /// Tells of one token, where `hex_now` is the time on the clock of its workspace's Hex.
+    pub fn of(view: &'a TokenView, hex_now: Timestamp) -> Self {
+        let TokenView { spec, record, .. } = view;
+        let advice = advice::of_token(record, spec);
+        let expiry = record.expiry(spec);
+        let days = expiry.days_left(hex_now);
+        Self {
+            name: &spec.name,
+            workspace: &spec.workspace.name,
+            kind: record.kind().as_label(),
+            state: record.state().as_label(),
+            state_since: record.state_since().map(Second),
+            expiry: ExpiryReport::of(expiry, days),
+            scopes: scopes(view),
+            projects: projects(view),
+            last_probe: view.last_probe.map(Second),
+            last_success: record.last_success().map(Second),
+            reason: advice.reason.as_label(),
+            cause: advice.cause,
+            remedy: advice.remedy,
+            token_owner: spec.token_owner.as_deref(),
+            rotate_url: spec.rotate_url.as_deref(),
+            urgency: Urgency::of(view, days),
+        }
+    }
+
+    /// All tokens of a snapshot, by name.
+    pub fn all(snapshot: &'a Snapshot) -> Vec<Self> {
+        let of = |view: &'a Arc<TokenView>| Self::of(view, snapshot.hex_now(&view.spec.workspace.name));
+        snapshot.tokens.iter().map(of).collect()
+    }
+
+    /// All tokens of a snapshot, the most urgent first; then by days left, undated last, then by name.
+    pub fn by_urgency(snapshot: &'a Snapshot) -> Vec<Self> {
+        let days = |report: &Self| report.expiry.days.unwrap_or(f64::INFINITY);
+        let mut reports = Self::all(snapshot);
+        reports.sort_by(|a, b| {
+            a.urgency
+                .cmp(&b.urgency)
+                .then_with(|| days(a).total_cmp(&days(b)))
+                .then_with(|| a.name.cmp(b.name))
+        });
+        reports
+    }
+}
+
+impl<'a> Detail<'a> {
+    /// Tells of one token and its latest probes.
+    pub fn of(view: &'a TokenView, hex_now: Timestamp) -> Self {
+        let history = view.history.newest_first().map(ProbeReport::of).collect();
+        Self { report: Report::of(view, hex_now), history }
+    }
+}
+
+impl ExpiryReport {
+    fn of(expiry: Expiry, days: Option<f64>) -> Self {
+        Self { source: expiry.as_label(), at: expiry.date().map(Second), days }
+    }
+}
+
+impl ProbeReport {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            at: Second(entry.at),
+            check: entry.check.as_label(),
+            reason: entry.reason.as_label(),
+            status: entry.status,
+            duration_seconds: entry.duration.as_secs_f64(),
+        }
+    }
+}
+
+fn scopes(view: &TokenView) -> Vec<ScopeReport> {
+    let report = |scope: Scope| ScopeReport {
+        name: scope.as_label(),
+        required: view.spec.required_scopes.contains(&scope),
+        granted: view.record.granted(&view.spec, scope),
+        checked_at: view.last_conclusive(scope.check()).map(Second),
+    };
+    view.checked_scopes().map(report).collect()
+}
+
+fn projects(view: &TokenView) -> Vec<ProjectReport<'_>> {
+    view.project_rights()
+        .map(|rights| ProjectReport { name: rights.name, visible: rights.visible, runnable: rights.runnable })
+        .collect()
+}
