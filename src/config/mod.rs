@@ -115,12 +115,12 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
 }
 
-/// Reads, merges and proves a configuration. Credentials are read by [`gather`].
+/// Reads, merges and proves a configuration. Credentials are read by [`gather()`].
 pub fn load(source: &Source, environment: &Environment) -> Result<Loaded, ConfigErrors> {
     load_recorded(source, environment).1
 }
 
-/// As [`load`], with the files that were read, whatever came of them.
+/// As [`load()`], with the files that were read, whatever came of them.
 fn load_recorded(
     source: &Source,
     environment: &Environment,

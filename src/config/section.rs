@@ -56,6 +56,15 @@ impl<'a> Section<'a> {
         self.broken
     }
 
+    /// Whether there is no value at `key`, or a list or map of nothing.
+    pub(super) fn is_empty(&self, key: &str) -> bool {
+        self.entry(key).is_none_or(|entry| match entry.value {
+            Value::Dict(_, dict) => dict.is_empty(),
+            Value::Array(_, values) => values.is_empty(),
+            _ => false,
+        })
+    }
+
     /// Text that is not empty and holds no control characters.
     pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         text(self.report, &self.entry(key)?)

@@ -99,9 +99,9 @@ impl Written {
         }
         let warning = self.expiry_warning.or(defaults.expiry_warning).unwrap_or(DEFAULT_WARNING);
         let critical = self.expiry_critical.or(defaults.expiry_critical).unwrap_or(DEFAULT_CRITICAL);
-        if critical > warning {
-            let own = self.expiry_warning.is_some() || self.expiry_critical.is_some();
-            let path = if own { &self.path } else { &defaults.path };
+        let own = self.expiry_warning.is_some() || self.expiry_critical.is_some();
+        let path = if own { &self.path } else { &defaults.path };
+        if critical > warning && !report.concerns(&path.key("expiry_warning")) {
             report.error(
                 &path.key("expiry_critical"),
                 "is longer than `expiry_warning`, and so no warning would come first; shorten it (it is \

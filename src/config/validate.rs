@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
+use figment::value::{Empty, Tag, Value};
+
 use super::{
     Config, ConfigErrors, ConfiguredToken, CredentialSource, Finding, TokenDirectory,
     environment::OVERRIDE_PREFIX,
@@ -40,8 +42,7 @@ pub(super) fn validate(merged: Merged, inputs: &Inputs) -> Result<(Config, Vec<F
     let context = Context { workspaces: &workspaces, defaults: &defaults, inputs, report: &report };
     let tokens = context.tokens(&top);
     let token_directories = context.directories(&top);
-    let nothing = tokens.is_empty() && token_directories.is_empty();
-    if nothing && !["tokens", "token_directories"].iter().any(|key| report.concerns(&top.at(key))) {
+    if top.is_empty("tokens") && top.is_empty("token_directories") {
         let problem = "there is no token to watch; name one here, or a directory in `token_directories`";
         report.error(&top.at("tokens"), problem);
     }
@@ -59,9 +60,9 @@ pub(super) fn validate(merged: Merged, inputs: &Inputs) -> Result<(Config, Vec<F
     report.finish().map(|warnings| (config, warnings))
 }
 
+/// The section at `key`, which is empty where it is not written.
 fn section_at<'a>(top: &Section<'a>, key: &str, known: &[&str]) -> Section<'a> {
-    static NOTHING: figment::value::Value =
-        figment::value::Value::Empty(figment::value::Tag::Default, figment::value::Empty::Unit);
+    static NOTHING: Value = Value::Empty(Tag::Default, Empty::Unit);
     let entry = top.entry(key).unwrap_or(Entry { path: top.at(key), value: &NOTHING });
     Section::open(top.report, &entry, known)
 }

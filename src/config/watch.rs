@@ -262,3 +262,59 @@ fn note_changes(before: &[DesiredToken], after: &[DesiredToken]) {
         tracing::info!(%token, "token removed");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Mutex, PoisonError},
+    };
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn take(&self) -> String {
+            let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            String::from_utf8(std::mem::take(&mut *written)).unwrap()
+        }
+    }
+
+    impl io::Write for Log {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(text)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_warning_is_logged_once_until_it_comes_back() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let place = tempfile::tempdir().unwrap();
+            let config = place.path().join("config.yaml");
+            std::fs::write(&config, "tokens: {airflow: {credentials_file: secret}}").unwrap();
+            let secret = place.path().join("secret");
+            let clock = Arc::new(SystemClock::start());
+            let mut current = Current::start(Source::File(config), Environment::default(), clock).unwrap();
+            let warnings = |log: &Log| log.take().matches("no usable credential").count();
+            assert_eq!(warnings(&log), 1);
+            current.look(false).unwrap();
+            current.look(true).unwrap();
+            assert_eq!(warnings(&log), 0);
+            std::fs::write(&secret, "one").unwrap();
+            current.look(false).unwrap();
+            std::fs::remove_file(&secret).unwrap();
+            current.look(false).unwrap();
+            assert_eq!(warnings(&log), 1);
+        });
+    }
+}
