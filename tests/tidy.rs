@@ -18,6 +18,41 @@ use source::{Source, all_sources, root, sources};
 const LONGEST_FILE: usize = 400;
 
 #[test]
+fn the_reader_of_sources_sees_what_is_named_and_nothing_else() {
+    let text = r##"//! crate::comment
+use std::{env, io::{self, Read as _}}; // std::comment
+use crate::{
+    domain::Name,
+    store::{Store, view},
+};
+fn code<'a>(text: &'a str) -> char { let _ = ("crate::\"quoted", r#"crate::"raw"#); super::there(); '"' }
+#[cfg(test)]
+mod tests {
+    use crate::tested;
+}
+pub use self::last;
+"##;
+    let source = Source::of("src/http/page.rs", text);
+    let named: Vec<_> = source.paths.iter().map(|(line, path)| format!("{line} {path}")).collect();
+    let long: Vec<_> = named.iter().filter(|path| path.contains("::")).map(String::as_str).collect();
+    assert_eq!(
+        long,
+        [
+            "2 std::env",
+            "2 std::io::self",
+            "2 std::io::Read",
+            "3 crate::domain::Name",
+            "3 crate::store::Store",
+            "3 crate::store::view",
+            "7 super::there",
+            "12 self::last"
+        ]
+    );
+    let absolute: Vec<_> = source.absolute_paths().map(|(_, path)| path.join("::")).collect();
+    assert_eq!(absolute, ["domain::Name", "store::Store", "store::view", "http::there"]);
+}
+
+#[test]
 fn folders_import_only_what_the_architecture_allows() {
     let allowed: BTreeMap<String, Vec<String>> = table("## Who may import whom")
         .into_iter()

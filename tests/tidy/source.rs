@@ -9,17 +9,17 @@ use std::{
 };
 
 /// Where the package is.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// All source files there are.
-pub fn all_sources() -> Vec<Source> {
+pub(crate) fn all_sources() -> Vec<Source> {
     ["src", "tests", "benches"].into_iter().flat_map(sources).collect()
 }
 
 /// The source files below a folder, by name.
-pub fn sources(folder: &str) -> Vec<Source> {
+pub(crate) fn sources(folder: &str) -> Vec<Source> {
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -37,36 +37,40 @@ pub fn sources(folder: &str) -> Vec<Source> {
 }
 
 /// One source file.
-pub struct Source {
+pub(crate) struct Source {
     /// Its path below the root, with `/`.
-    pub name: String,
-    pub text: String,
+    pub(crate) name: String,
+    pub(crate) text: String,
     /// The text without comments and what is in quotes; of `src/` also without test modules.
-    pub code: String,
+    pub(crate) code: String,
     /// Every path of the code, those in braces expanded, with its line.
-    pub paths: Vec<(usize, String)>,
+    pub(crate) paths: Vec<(usize, String)>,
 }
 
 impl Source {
     fn read(path: &Path) -> Self {
-        let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
-        let text = fs::read_to_string(path).unwrap();
-        let mut code = without_comments_and_quotes(&text);
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy();
+        Self::of(&name, &fs::read_to_string(path).unwrap())
+    }
+
+    /// A file of that name and text.
+    pub(crate) fn of(name: &str, text: &str) -> Self {
+        let mut code = without_comments_and_quotes(text);
         if name.starts_with("src/") {
             code = if name.ends_with("_tests.rs") { String::new() } else { without_tests(&code) };
         }
         let paths = paths(&code);
-        Self { name, text, code, paths }
+        Self { name: name.to_owned(), text: text.to_owned(), code, paths }
     }
 
     /// The module that it is, from the root of the crate.
-    pub fn module(&self) -> Vec<String> {
+    pub(crate) fn module(&self) -> Vec<String> {
         let path = self.name.trim_start_matches("src/").trim_end_matches(".rs");
         path.split('/').filter(|part| *part != "mod" && *part != "lib").map(str::to_owned).collect()
     }
 
     /// Its paths that lead from the root of the crate, as segments.
-    pub fn absolute_paths(&self) -> impl Iterator<Item = (usize, Vec<String>)> + '_ {
+    pub(crate) fn absolute_paths(&self) -> impl Iterator<Item = (usize, Vec<String>)> + '_ {
         self.paths.iter().filter_map(|(line, path)| {
             let mut segments: Vec<_> = path.split("::").map(str::to_owned).collect();
             if ["crate", "hex_token_exporter"].contains(&segments[0].as_str()) {
@@ -83,7 +87,7 @@ impl Source {
     }
 
     /// Whether it is this file, or below this folder, of `src/`.
-    pub fn is_in(&self, place: &str) -> bool {
+    pub(crate) fn is_in(&self, place: &str) -> bool {
         let below = self.name.trim_start_matches("src/");
         if place.ends_with('/') { below.starts_with(place) } else { below == place }
     }
