@@ -1,1 +1,99 @@
-//! (to be written)
+//! The command line: one file a command. No rule about tokens lives here.
+
+mod args;
+mod check;
+mod demo;
+mod fake_hex;
+mod healthcheck;
+mod listen;
+mod plan;
+mod run;
+mod table;
+mod validate;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Args, Command};
+use crate::{config::Environment, domain::secret::token_like};
+
+/// Exit codes, where a command has more to say than "well" and "not": those of monitoring plugins.
+mod exit {
+    /// All is well.
+    pub(super) const OK: u8 = 0;
+    /// Somebody should look.
+    pub(super) const WARNING: u8 = 1;
+    /// Somebody must act.
+    pub(super) const CRITICAL: u8 = 2;
+    /// Nothing can be said.
+    pub(super) const UNKNOWN: u8 = 3;
+}
+
+/// Runs the command that the arguments ask for.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let usage_error = if arguments.iter().any(|argument| argument == "check") { exit::UNKNOWN } else { 2 };
+    // Before anything can echo it.
+    if let Some(shown) = arguments.iter().find_map(|argument| token_like(&argument.to_string_lossy())) {
+        complain(&format!(
+            "an argument looks like a Hex token ({shown}): credentials are never taken from the command line, where every process can read them; put it into a file or an environment variable"
+        ));
+        return ExitCode::from(usage_error);
+    }
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => {
+            let code = if error.use_stderr() { usage_error } else { exit::OK };
+            // Where even the message can't be written, the exit code still tells.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let environment = Environment::of_process();
+    let outcome = match args.command {
+        None => run::run(&args.run, environment),
+        Some(Command::Run(run)) => run::run(&run, environment),
+        Some(Command::Check(check)) => return check::run(&check, &environment),
+        Some(Command::Validate(validate)) => validate::run(&validate, &environment),
+        Some(Command::Plan(plan)) => plan::run(&plan, &environment),
+        Some(Command::Demo(demo)) => demo::run(&demo),
+        Some(Command::FakeHex(fake_hex)) => fake_hex::run(&fake_hex),
+        Some(Command::Healthcheck(healthcheck)) => healthcheck::run(&healthcheck),
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Man) => man(),
+    };
+    outcome.unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "hex-token-exporter", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn man() -> anyhow::Result<ExitCode> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Args::command()).render(&mut page)?;
+    io::stdout().write_all(&page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is wrong. Where standard error is gone, the exit code still tells.
+fn complain(text: &str) {
+    let text = crate::domain::secret::redact(text);
+    let _ = writeln!(anstream::stderr(), "error: {text}");
+}
+
+/// A runtime for a command.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

@@ -69,7 +69,8 @@ impl Stopwatch {
     /// The phases that were completed.
     pub(super) fn phases(&self) -> Phases {
         self.mark(|marks| Phases {
-            resolve: marks.resolve,
+            // A kept connection may come free while the name for a new one is looked up.
+            resolve: marks.resolve.filter(|_| marks.connect.is_some() || marks.head.is_none()),
             connect: marks.connect,
             processing: marks.head.map(|head| head - marks.connected.unwrap_or(self.start)),
             transfer: marks.head.zip(marks.end).map(|(head, end)| end - head),
