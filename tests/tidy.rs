@@ -4,6 +4,8 @@
 //! it cannot say one thing while the code does another. Test code is held to less: it may name what it
 //! likes.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be read is a failed test")]
+
 #[path = "tidy/source.rs"]
 mod source;
 
