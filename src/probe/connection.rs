@@ -154,11 +154,12 @@ fn build_client(workspace: &Workspace, origin: &Url) -> Result<Client, Connectio
             builder = builder.tls_certs_only(trusted);
             ConnectionProblem::Certificates
         }
-        None if encrypted => ConnectionProblem::SystemCertificates,
         None => {
-            // Plain http needs no certificates, and must not fail where there are none.
-            builder = builder.tls_certs_only([]);
-            ConnectionProblem::Certificates
+            if !encrypted {
+                // Plain http needs no certificates, and must not fail where there are none.
+                builder = builder.tls_certs_only([]);
+            }
+            ConnectionProblem::SystemCertificates
         }
     };
     builder.build().map_err(|_| untrusting)

@@ -6,7 +6,7 @@ use hex_token_exporter::{
     domain::{Check, Failure, Secret, Seen, Workspace},
     probe::{ConnectionProblem, Prober},
 };
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::{
     PATIENT, ask, failed, identity_of, prober, question,
@@ -27,9 +27,12 @@ fn trusting(ca: &TestCa, origin: &str) -> Workspace {
     Workspace { ca_pem: Some(ca.pem()), ..workspace(origin) }
 }
 
-/// An address where nobody listens.
-async fn refusing() -> SocketAddr {
-    TcpListener::bind((LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
+/// An address where nobody listens, and nobody else can for as long as the socket is held.
+fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +46,8 @@ async fn a_host_without_address_is_a_dns_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_or_lost_connection_is_a_connect_failure() {
-    let observation = ask(workspace(&format!("http://{}", refusing().await)), Check::Identity).await;
+    let (_held, address) = refusing();
+    let observation = ask(workspace(&format!("http://{address}")), Check::Identity).await;
     assert_eq!(failed(&observation), Some(Failure::Connect));
     for steps in [vec![], vec![Step::Reset], vec![Step::Request], vec![Step::Request, Step::Reset]] {
         let observation = identity_of(steps.clone()).await;
@@ -150,7 +154,8 @@ async fn a_proxy_that_refuses_is_told() {
     let observation = ask(behind(proxy.address(), &ca), Check::Identity).await;
     assert_eq!(failed(&observation), Some(Failure::Connect));
 
-    let observation = ask(behind(refusing().await, &ca), Check::Identity).await;
+    let (_held, address) = refusing();
+    let observation = ask(behind(address, &ca), Check::Identity).await;
     assert_eq!(failed(&observation), Some(Failure::Connect));
 }
 
@@ -187,7 +192,7 @@ async fn proxies_of_the_environment_are_ignored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_that_cannot_be_connected_to_says_why() {
     let ca = TestCa::new();
-    let proxied = behind(refusing().await, &ca);
+    let proxied = behind(SocketAddr::from(([127, 0, 0, 1], 3128)), &ca);
     let garbled = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let good = || trusting(&ca, "https://app.hex.test");
     let broken = [
