@@ -170,23 +170,30 @@ async fn a_plain_origin_is_never_asked_through_a_proxy() {
     assert_eq!((proxy.connections(), upstream.connections()), (0, 0));
 }
 
-/// Runs a test that probes in a process whose environment names this proxy for everything.
+/// Runs tests of this program in a process with this environment.
+async fn pass_with(tests: [&str; 2], environment: &[(&str, &str)]) {
+    let mut process = tokio::process::Command::new(std::env::current_exe().unwrap());
+    process.arg("--exact").args(tests).envs(environment.iter().copied());
+    let output = process.output().await.unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("2 passed"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn proxies_of_the_environment_are_ignored() {
     let proxy = Upstream::start(|_| vec![Step::Request]).await;
-    let mut probing = tokio::process::Command::new(std::env::current_exe().unwrap());
-    probing.args([
-        "--exact",
-        "transport::a_ca_file_makes_its_servers_trusted",
-        "request::a_read_is_exactly_this",
-    ]);
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        probing.env(name, proxy.origin("http")).env(name.to_ascii_lowercase(), proxy.origin("http"));
-    }
-    let output = probing.output().await.unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.contains("2 passed"), "{told}");
+    let origin = proxy.origin("http");
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let probing = ["transport::a_ca_file_makes_its_servers_trusted", "request::a_read_is_exactly_this"];
+    pass_with(probing, &names.map(|name| (name, origin.as_str()))).await;
     assert_eq!(proxy.connections(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_without_certificates_can_use_a_ca_file_and_plain_http() {
+    let nowhere = [("SSL_CERT_FILE", "/nowhere/certificates.pem"), ("SSL_CERT_DIR", "/nowhere")];
+    let probing = ["transport::a_ca_file_makes_its_servers_trusted", "request::a_read_is_exactly_this"];
+    pass_with(probing, &nowhere).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
