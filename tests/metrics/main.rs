@@ -1,0 +1,25 @@
+//! What Prometheus reads, judged from outside: by a parser of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::float_cmp, reason = "what is written must be read back exactly")]
+
+mod catalogue;
+mod exposed;
+mod own;
+#[path = "../scripted/mod.rs"]
+mod scripted;
+mod tokens;
+
+use exposed::Page;
+use hex_token_exporter::metrics::{self, OwnMetrics};
+use scripted::{Script, name};
+
+pub(crate) fn scrape(script: &Script) -> Page {
+    Page::parse(&metrics::page(&script.store.snapshot(), &own(&["production"])))
+}
+
+pub(crate) fn own(workspaces: &[&str]) -> OwnMetrics {
+    let own = OwnMetrics::new(2, 5).unwrap();
+    own.retain_workspaces(workspaces.iter().map(|it| name(it)));
+    own
+}
