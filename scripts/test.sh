@@ -16,7 +16,7 @@ if [[ -n ${CI:-} ]]; then
 fi
 
 current='getting ready'
-step_began=0
+step_began=
 tell_failure() {
     local code=$?
     ((code == 0)) || printf '\nFAILED after %ds: %s\n' "$SECONDS" "$current" >&2
@@ -24,7 +24,7 @@ tell_failure() {
 trap tell_failure EXIT
 
 step() {
-    ((step_began == 0)) || printf '   (%ds)\n' $((SECONDS - step_began))
+    [[ -z $step_began ]] || printf '   (%ds)\n' $((SECONDS - step_began))
     step_began=$SECONDS
     current=$1
     printf '\n== %s\n' "$1"
