@@ -28,7 +28,7 @@ use crate::{
         Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, TokenSpec,
         TokenState, Workspace, classify,
         heard::{Effects, Heard, Remembered},
-        life::Peers,
+        life::{Life, Peers},
         outcome::rate_limit_pause,
     },
 };
@@ -174,6 +174,10 @@ impl Store {
             status: observation.status(),
             duration: observation.duration,
         });
+        let first = view.record.pending().is_some_and(|pending| pending.rejections == 1);
+        if observed.effects.pending && first && peers.first_rejection.is_none() {
+            observed.wake = inner.ask_a_witness(name, &spec.workspace.name).into_iter().collect();
+        }
         if observed.effects.accepted {
             observed.wake = inner.wake_peers(name, &spec.workspace.name, observed.effects.revived, now);
         }
@@ -292,6 +296,20 @@ impl Inner {
             .fold(Peers::default(), |peers, view| peers.with(&view.record.as_peer(), now))
     }
 
+    /// A first 401 may be the token's own trouble or everybody's. The answer to another token, the one not
+    /// asked for longest, tells the two apart before the rejection is confirmed.
+    fn ask_a_witness(&mut self, rejected: &Name, workspace: &Name) -> Option<Name> {
+        let digest = self.tokens.get(rejected)?.credential.digest;
+        let witness = self
+            .tokens
+            .values_mut()
+            .filter(|view| view.spec.workspace.name == *workspace && view.credential.digest != digest)
+            .filter(|view| view.record.life() == Life::Alive && view.record.pending().is_none())
+            .min_by_key(|view| view.record.answered().map(|(at, _)| at.up))?;
+        Arc::make_mut(witness).record.reconsider();
+        Some(witness.spec.name.clone())
+    }
+
     /// An acceptance ends a mass rejection, and gives hope to others that were rejected.
     fn wake_peers(&mut self, accepted: &Name, workspace: &Name, revived: bool, now: Moment) -> Vec<Name> {
         let hope = revived
@@ -302,7 +320,7 @@ impl Inner {
                 continue;
             }
             let is_held = view.record.pending().is_some_and(|pending| pending.held_until.is_some());
-            let is_rejected = matches!(view.record.life(), crate::domain::life::Life::Rejected(_));
+            let is_rejected = matches!(view.record.life(), Life::Rejected(_));
             if is_held {
                 Arc::make_mut(view).record.release();
             } else if hope && is_rejected {

@@ -1,0 +1,7 @@
+//! Stories of tokens, told in simulated time: a real store and a real scheduler ask a scripted Hex for
+//! hours, which pass in milliseconds.
+
+mod budget;
+mod deaths;
+mod rights;
+mod stage;
