@@ -140,7 +140,7 @@ async fn an_expiry_that_passes_during_an_outage_is_told() {
     let stage =
         Stage::new(60, |_, _, at| if at < minutes(10) { Reply::Me(exp_after(1200)) } else { Reply::Down });
     let stage = stage.token("a", &[], &[]).begin();
-    stage.until(minutes(25) - seconds(1)).await;
+    stage.until(seconds(25 * 60 - 1)).await;
     assert_eq!((stage.state("a"), stage.api_up()), (TokenState::Valid, Some(false)));
     stage.until(minutes(25) + seconds(5)).await;
     assert_eq!(stage.state("a"), TokenState::Expired);
