@@ -206,3 +206,128 @@ pub fn rate_limit_pause(observation: &Observation) -> Option<Duration> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Reason as R, *};
+    use crate::domain::{Phases, Question};
+
+    fn reason(check: Check, status: u16, body: Body, change: impl FnOnce(&mut Answer)) -> (Reason, bool) {
+        let mut answer = Answer {
+            status,
+            json_content: true,
+            bearer_challenge: false,
+            cached: false,
+            date: None,
+            retry_after: None,
+            quota: None,
+            moved_within_hex: false,
+            body,
+        };
+        change(&mut answer);
+        let question = Question::of(check);
+        let (duration, phases) = (Duration::ZERO, Phases::default());
+        let outcome = classify(&Observation { question, seen: Seen::Answer(answer), duration, phases });
+        (outcome.reason, outcome.by_hex)
+    }
+
+    fn object(error_form: bool, names_plan: bool, expected_key: bool) -> Body {
+        Body::Object { error_form, names_plan, expected_key, facts: Facts::None }
+    }
+
+    #[test]
+    fn every_status_and_form_of_body_has_its_reason() {
+        let bodies = || {
+            [
+                object(false, false, true),
+                object(true, false, false),
+                object(false, true, false),
+                object(false, false, false),
+                Body::UnauthorizedText,
+                Body::Html,
+                Body::NotJson,
+                Body::Other,
+                Body::Truncated,
+                Body::TooLarge,
+            ]
+        };
+        let (ok, unexpected, wrong) = (R::Ok, R::Unexpected, R::WrongUrl);
+        let (cut, large) = (R::Protocol, R::BodyTooLarge);
+        for (status, expected) in [
+            (200, [ok, unexpected, unexpected, unexpected, unexpected, wrong, cut, unexpected, cut, large]),
+            (302, [wrong; 10]),
+            (
+                400,
+                [
+                    unexpected, unexpected, unexpected, unexpected, unexpected, wrong, unexpected,
+                    unexpected, cut, large,
+                ],
+            ),
+            (
+                401,
+                [
+                    R::Blocked,
+                    R::Unauthorized,
+                    R::Blocked,
+                    R::Blocked,
+                    R::Unauthorized,
+                    R::Blocked,
+                    R::Blocked,
+                    R::Blocked,
+                    cut,
+                    large,
+                ],
+            ),
+            (
+                403,
+                [
+                    R::Blocked,
+                    R::Forbidden,
+                    R::Plan,
+                    R::Blocked,
+                    R::Blocked,
+                    R::Blocked,
+                    R::Blocked,
+                    R::Blocked,
+                    cut,
+                    large,
+                ],
+            ),
+            (404, [wrong, R::NotFound, wrong, wrong, wrong, wrong, wrong, wrong, cut, large]),
+            (407, [R::Blocked; 10]),
+            (429, [R::RateLimited; 10]),
+            (503, [R::ServerError; 10]),
+        ] {
+            for (body, expected) in bodies().into_iter().zip(expected) {
+                assert_eq!(
+                    reason(Check::Identity, status, body.clone(), |_| {}).0,
+                    expected,
+                    "{status} {body:?}"
+                );
+                let cached = reason(Check::Identity, status, body, |answer| answer.cached = true);
+                assert_eq!(cached, (Reason::Cached, false));
+            }
+        }
+    }
+
+    #[test]
+    fn a_bearer_challenge_makes_a_401_hex_s_own_and_a_json_body_needs_its_content_type() {
+        let challenged = reason(Check::Identity, 401, Body::Html, |answer| answer.bearer_challenge = true);
+        assert_eq!(challenged, (Reason::Unauthorized, true));
+        let typed =
+            reason(Check::Identity, 200, object(false, false, true), |answer| answer.json_content = false);
+        assert_eq!(typed, (Reason::Unexpected, false));
+        assert_eq!(
+            reason(Check::ProjectsRun, 422, object(true, false, false), |_| {}),
+            (Reason::Unexpected, true)
+        );
+    }
+
+    #[test]
+    fn only_what_hex_said_is_conclusive() {
+        let conclusive = [R::Ok, R::Unauthorized, R::Forbidden, R::Plan, R::NotFound, R::Unavailable];
+        for reason in Reason::ALL {
+            assert_eq!(reason.is_conclusive(), conclusive.contains(&reason), "{reason:?}");
+        }
+    }
+}
