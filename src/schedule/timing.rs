@@ -38,6 +38,17 @@ pub enum Class {
     Run,
 }
 
+impl Class {
+    /// By how much a less urgent request waits longer than an urgent one. It waits, it does not starve.
+    pub fn patience(self) -> Duration {
+        match self {
+            Self::Identity => Duration::ZERO,
+            Self::Right => Duration::from_mins(30),
+            Self::Run => Duration::from_hours(1),
+        }
+    }
+}
+
 /// One check and when it is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
@@ -47,6 +58,13 @@ pub struct Due {
     pub class: Class,
     /// What to ask.
     pub question: Question,
+}
+
+impl Due {
+    /// Until when it waits behind more urgent requests: of what is due, the earliest of these goes first.
+    pub fn patience_ends(&self) -> Duration {
+        self.at + self.class.patience()
+    }
 }
 
 /// All that the due times of a token depend on.
@@ -87,6 +105,19 @@ impl Timing<'_> {
         }
         agenda.sort_by(|a, b| (a.at, a.class, &a.question).cmp(&(b.at, b.class, &b.question)));
         agenda
+    }
+
+    /// What to ask next: of what is due, the most urgent; else what is due first.
+    pub fn next(&self) -> Option<Due> {
+        let agenda = self.agenda();
+        let is_due = |due: &&Due| due.at <= self.now.up;
+        let urgent = agenda.iter().filter(is_due).min_by_key(|due| due.patience_ends()).cloned();
+        urgent.or_else(|| agenda.into_iter().next())
+    }
+
+    /// When the token's life is to be checked next, by uptime.
+    pub fn next_life_check(&self) -> Duration {
+        self.life().at
     }
 
     /// What an on-demand probe may ask now: what is due, never a dry run, and the identity where its last

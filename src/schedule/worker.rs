@@ -123,8 +123,7 @@ impl<P: Prober> Worker<P> {
             self.guards.clear();
             self.release_dry_runs();
         }
-        let (mut due, intervals) =
-            self.with_timing(&view, |timing| (timing.agenda().into_iter().next(), timing.intervals()));
+        let (mut due, intervals) = self.with_timing(&view, |timing| (timing.next(), timing.intervals()));
         self.shared.store.note_intervals(&self.desk.name, intervals);
         if let Some(due) = &mut due {
             due.at = due.at.max(self.paused_until);
@@ -165,12 +164,13 @@ impl<P: Prober> Worker<P> {
                 None => return,
             }
         }
-        match self.request(due.class, due.question.clone(), secret).await {
+        match self.request(due, secret).await {
             Some(observation) => {
                 let observed = self.take(&observation);
                 self.follow_dry_run(&observation, proving, &observed.unwrap_or_default());
             }
-            None => self.release_dry_runs(),
+            None if proving => self.release_dry_runs(),
+            None => {}
         }
     }
 
@@ -179,19 +179,34 @@ impl<P: Prober> Worker<P> {
         self.shared.nudge_workspace(&self.desk.lane.workspace);
     }
 
-    /// Waits for the budget and makes the request. `None`: told to stop before it was made.
-    async fn request(&mut self, class: Class, question: Question, secret: Secret) -> Option<Observation> {
+    /// Waits for the budget and makes the request. `None`: it was not made, since the worker is to stop or
+    /// has more urgent things to ask.
+    async fn request(&mut self, due: Due, secret: Secret) -> Option<Observation> {
         self.desk.may_be_quiet_until(Duration::MAX);
+        let now = self.shared.clock.now().up;
+        let life = self.timing(|timing| timing.next_life_check())?.max(self.paused_until);
+        // Only what `next` would then choose may interrupt, or the two would chase each other for ever.
+        let interrupts = due.class != Class::Identity && life < due.patience_ends();
         let queued = Instant::now();
         let permits = async {
-            let permit = self.desk.lane.budget.acquire(class).await;
+            let permit = self.desk.lane.budget.acquire(due.class, now.saturating_sub(due.at)).await;
             let slot = self.shared.concurrency().acquire_owned().await;
             (permit, slot)
+        };
+        let something_urgent = async {
+            if due.class == Class::Identity {
+                std::future::pending::<()>().await;
+            }
+            tokio::select! {
+                () = sleep(life.saturating_sub(now)), if interrupts => {}
+                () = self.desk.changed.notified() => {}
+            }
         };
         let (permit, slot) = tokio::select! {
             biased;
             () = self.desk.stop.cancelled() => return None,
             permits = permits => permits,
+            () = something_urgent => return None,
         };
         let (waited, now) = (queued.elapsed(), self.shared.clock.now().up);
         self.shared.observer.budget_waited(&self.desk.lane.workspace, waited);
@@ -202,7 +217,7 @@ impl<P: Prober> Worker<P> {
             Credential::Unreadable(_) => secret,
         };
         let workspace = self.shared.store.token(&self.desk.name)?.spec.workspace.clone();
-        let observation = self.shared.prober.ask(&workspace, &secret, question).await;
+        let observation = self.shared.prober.ask(&workspace, &secret, due.question).await;
         drop((permit, slot));
         Some(observation)
     }
