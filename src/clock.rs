@@ -32,3 +32,24 @@ impl Clock for SystemClock {
         Moment { at: Timestamp::now(), up: self.epoch.elapsed() }
     }
 }
+
+/// A clock whose wall time follows tokio's, paused or not, from a date on: for tests and simulations.
+#[derive(Debug, Clone, Copy)]
+pub struct ManualClock {
+    started: Instant,
+    date: Timestamp,
+}
+
+impl ManualClock {
+    /// Starts at `date`.
+    pub fn at(date: Timestamp) -> Self {
+        Self { started: Instant::now(), date }
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Moment {
+        let up = self.started.elapsed();
+        Moment { at: self.date.checked_add(up).unwrap_or(self.date), up }
+    }
+}

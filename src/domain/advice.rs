@@ -3,7 +3,7 @@
 use super::{
     Expiry, Kind, Name, Reason, Scope, TokenRecord, TokenSpec, TokenState,
     finding::{Finding, ProjectFinding},
-    record::Try,
+    heard::Try,
 };
 
 /// Why a token is in trouble and what to do.

@@ -7,6 +7,7 @@ pub mod advice;
 pub mod cadence;
 pub mod expiry;
 pub mod finding;
+pub mod heard;
 pub mod life;
 pub mod moment;
 pub mod name;

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    Cadence, Check, Facts, Kind, Moment, Name, Outcome, Question, Reason, Scope, TokenSpec,
+    Cadence, Check, Facts, Kind, Moment, Name, Question, Reason, Scope, TokenSpec,
     expiry::{Expiry, Told, expiry},
     finding::{Finding, ProjectFinding},
-    life::{Life, Peer, Peers, Pending, Rejection},
+    heard::{Effects, Heard, Remembered, Try},
+    life::{Life, Peer, Pending, Rejection},
     state::{TokenState, judge},
 };
 
@@ -34,58 +35,6 @@ pub struct TokenRecord {
     tries: BTreeMap<(Check, Option<Name>), Try>,
     state: TokenState,
     state_since: Option<Timestamp>,
-}
-
-/// The latest probe of one question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Try {
-    /// When it ended.
-    pub at: Moment,
-    /// Its outcome.
-    pub reason: Reason,
-    /// Its HTTP status, 0 without an answer.
-    pub status: u16,
-    /// How long it took.
-    pub duration: Duration,
-    /// When the question was last answered conclusively.
-    pub concluded: Option<Timestamp>,
-    /// Whether it was made with the credential of now.
-    pub current: bool,
-}
-
-/// One outcome, with all that is needed to apply it.
-#[derive(Debug, Clone, Copy)]
-pub struct Heard<'a> {
-    /// What was asked.
-    pub question: &'a Question,
-    /// What the answer means.
-    pub outcome: &'a Outcome,
-    /// The HTTP status, 0 without an answer.
-    pub status: u16,
-    /// How long it took.
-    pub duration: Duration,
-    /// When it ended.
-    pub now: Moment,
-    /// The same on Hex's clock.
-    pub hex_now: Timestamp,
-    /// The other tokens of the workspace.
-    pub peers: Peers,
-}
-
-/// What applying an outcome brought about, for those who must act on it.
-#[expect(clippy::struct_excessive_bools, reason = "independent consequences, not states")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Effects {
-    /// The state before and after, where it changed.
-    pub change: Option<(TokenState, TokenState)>,
-    /// Hex accepted the token.
-    pub accepted: bool,
-    /// Hex accepted it though it was known to be rejected.
-    pub revived: bool,
-    /// A 401 awaits confirmation: the credential may have been replaced meanwhile.
-    pub pending: bool,
-    /// The known expiry has just been disproved by an acceptance.
-    pub expiry_disproved: bool,
 }
 
 impl TokenRecord {
@@ -307,17 +256,6 @@ fn hear_right(finding: &mut Finding, reason: Reason, now: Moment, repeat_after: 
         Reason::Plan => finding.deny(now, repeat_after, true),
         _ => {}
     }
-}
-
-/// What a state file may bring back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Remembered {
-    /// What the API had told of the expiry.
-    pub told: Told,
-    /// That the credential was rejected, and since when.
-    pub death: Option<(TokenState, Timestamp)>,
-    /// When Hex last accepted it.
-    pub last_success: Option<Timestamp>,
 }
 
 /// What others may read.

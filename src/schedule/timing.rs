@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::{
     Cadence, Check, Kind, Method, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid,
-    finding::ProjectFinding, life::Life, record::Try,
+    finding::ProjectFinding, heard::Try, life::Life,
 };
 
 /// The pauses between the first probes of a token known to be rejected.

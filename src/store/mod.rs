@@ -6,28 +6,30 @@
 pub mod history;
 pub mod persist;
 pub mod report;
+mod succession;
 pub mod view;
 mod workspace;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
 
+use succession::{continued, fresh, renames, same_stack};
 pub use view::{Counts, CredentialView, ReloadStatus, Snapshot, TokenView, WorkspaceView};
 use workspace::WorkspaceRecord;
 
 use crate::{
     clock::Clock,
     domain::{
-        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, TokenRecord,
-        TokenSpec, TokenState, Workspace, classify,
+        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, TokenSpec,
+        TokenState, Workspace, classify,
+        heard::{Effects, Heard, Remembered},
         life::Peers,
         outcome::rate_limit_pause,
-        record::{Effects, Heard, Remembered},
     },
 };
 
@@ -311,69 +313,6 @@ impl Inner {
             woken.push(name.clone());
         }
         woken
-    }
-}
-
-fn same_stack(a: &TokenSpec, b: &TokenSpec) -> bool {
-    a.workspace.origin == b.workspace.origin
-}
-
-/// Records whose name is gone, by the new name that carries on with their workspace and credential.
-fn renames(
-    before: &BTreeMap<Name, Arc<TokenView>>,
-    tokens: &[(Arc<TokenSpec>, CredentialView, Credential)],
-) -> BTreeMap<Name, Arc<TokenView>> {
-    let stay: BTreeSet<&Name> = tokens.iter().map(|(spec, ..)| &spec.name).collect();
-    let gone: BTreeMap<Digest, &Arc<TokenView>> = before
-        .values()
-        .filter(|view| !stay.contains(&view.spec.name))
-        .filter_map(|view| Some((view.credential.digest?, view)))
-        .collect();
-    let successors = tokens.iter().filter(|(spec, ..)| !before.contains_key(&spec.name));
-    successors
-        .filter_map(|(spec, credential, _)| {
-            let digest = credential.digest?;
-            let view = gone.get(&digest).filter(|view| same_stack(spec, &view.spec))?;
-            Some((spec.name.clone(), Arc::clone(view)))
-        })
-        .collect()
-}
-
-/// A token that was known, under the present configuration and credential. While a credential can't be
-/// read the last one is remembered, so that its return is no rotation.
-fn continued(known: &TokenView, spec: &Arc<TokenSpec>, credential: CredentialView, kind: Kind) -> TokenView {
-    let mut view = known.clone();
-    view.spec = spec.clone();
-    match (credential.digest, known.credential.digest) {
-        (None, _) => view.credential.problem = credential.problem,
-        (Some(new), Some(old)) if new == old => view.credential.problem = None,
-        (Some(_), _) => {
-            view.credential = credential;
-            view.record.rotate(kind);
-        }
-    }
-    view
-}
-
-fn fresh(
-    spec: &Arc<TokenSpec>,
-    credential: CredentialView,
-    kind: Kind,
-    now: Moment,
-    remembered: &impl Fn(&TokenSpec, &Digest) -> Option<Remembered>,
-) -> TokenView {
-    let record = match credential.digest.and_then(|digest| remembered(spec, &digest)) {
-        Some(remembered) => TokenRecord::restored(kind, now.at, &remembered),
-        None => TokenRecord::new(kind, now.at),
-    };
-    TokenView {
-        spec: spec.clone(),
-        record,
-        credential,
-        intervals: BTreeMap::new(),
-        last_probe: None,
-        counts: Counts::default(),
-        history: history::History::default(),
     }
 }
 

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 use super::Snapshot;
 use crate::domain::{
-    Digest, DigestKey, Expiry, TokenSpec, TokenState, expiry::Told, life::Life, record::Remembered,
+    Digest, DigestKey, Expiry, TokenSpec, TokenState, expiry::Told, heard::Remembered, life::Life,
     secret::NoRandomness,
 };
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::history::History;
 use crate::domain::{
     Check, CredentialProblem, Digest, Kind, Moment, Name, Reason, Scope, TokenRecord, TokenSpec, Workspace,
-    record::Try,
+    heard::Try,
 };
 
 /// Everything at one moment. Cheap to take and to hold: tokens are shared, never copied.
