@@ -136,8 +136,8 @@ impl TokenRecord {
         held
     }
 
-    /// Another rejected token of the workspace was accepted again: this one may be, too.
-    pub fn reconsider(&mut self) {
+    /// Makes its life due now: news of another token may be news of this one.
+    pub fn ask_at_once(&mut self) {
         self.ask_at_once = true;
     }
 

@@ -88,9 +88,9 @@ fn verdict(
     answer: fn(Finding) -> Option<bool>,
 ) -> Option<TokenState> {
     match record.life() {
+        _ if has_run_out(record, spec, hex_now) => return Some(TokenState::Expired),
         Life::Rejected(rejection) if rejection.expired => return Some(TokenState::Expired),
         Life::Rejected(_) => return Some(TokenState::Invalid),
-        _ if has_run_out(record, spec, hex_now) => return Some(TokenState::Expired),
         Life::Unseen => return None,
         Life::Alive => {}
     }

@@ -28,7 +28,7 @@ use crate::{
         Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, TokenSpec,
         TokenState, Workspace, classify,
         heard::{Effects, Heard, Remembered},
-        life::Peers,
+        life::{Life, Peers},
         outcome::rate_limit_pause,
     },
 };
@@ -176,6 +176,8 @@ impl Store {
         });
         if observed.effects.accepted {
             observed.wake = inner.wake_peers(name, &spec.workspace.name, observed.effects.revived, now);
+        } else if outcome.reason == Reason::Unauthorized {
+            observed.wake.extend(inner.call_witness(name));
         }
         Some(observed)
     }
@@ -281,15 +283,38 @@ impl Inner {
     }
 
     /// The tokens of the same workspace with another credential.
+    fn others(&self, of: &TokenView) -> impl Iterator<Item = &Arc<TokenView>> {
+        self.tokens.values().filter(|view| {
+            view.spec.workspace.name == of.spec.workspace.name
+                && view.spec.name != of.spec.name
+                && view.credential.digest != of.credential.digest
+        })
+    }
+
     fn peers(&self, of: &TokenView, now: Moment) -> Peers {
-        self.tokens
-            .values()
-            .filter(|view| {
-                view.spec.workspace.name == of.spec.workspace.name
-                    && view.spec.name != of.spec.name
-                    && view.credential.digest != of.credential.digest
-            })
-            .fold(Peers::default(), |peers, view| peers.with(&view.record.as_peer(), now))
+        let peers: Vec<_> = self.others(of).map(|view| view.record.as_peer()).collect();
+        Peers::of(&peers, now)
+    }
+
+    /// Before a last 401 becomes a verdict, the living token that was silent longest is asked too: with few
+    /// tokens, nobody else would otherwise tell in time whether Hex rejects everyone.
+    fn call_witness(&mut self, name: &Name) -> Option<Name> {
+        let view = self.tokens.get(name)?;
+        let pending = view.record.pending().filter(|pending| pending.is_on_the_brink())?;
+        let mut silent = None;
+        for other in self.others(view) {
+            let answered = other.record.answered().map(|(at, _)| at.up);
+            let lives = other.record.life() == Life::Alive && other.credential.problem.is_none();
+            if other.record.pending().is_some() || (lives && answered >= Some(pending.first.up)) {
+                return None;
+            }
+            if lives && silent.is_none_or(|(before, _)| answered < before) {
+                silent = Some((answered, &other.spec.name));
+            }
+        }
+        let witness = silent?.1.clone();
+        Arc::make_mut(self.tokens.get_mut(&witness)?).record.ask_at_once();
+        Some(witness)
     }
 
     /// An acceptance ends a mass rejection, and gives hope to others that were rejected.
@@ -302,11 +327,11 @@ impl Inner {
                 continue;
             }
             let is_held = view.record.pending().is_some_and(|pending| pending.held_until.is_some());
-            let is_rejected = matches!(view.record.life(), crate::domain::life::Life::Rejected(_));
+            let is_rejected = matches!(view.record.life(), Life::Rejected(_));
             if is_held {
                 Arc::make_mut(view).record.release();
             } else if hope && is_rejected {
-                Arc::make_mut(view).record.reconsider();
+                Arc::make_mut(view).record.ask_at_once();
             } else {
                 continue;
             }
