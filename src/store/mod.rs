@@ -25,8 +25,8 @@ use workspace::WorkspaceRecord;
 use crate::{
     clock::Clock,
     domain::{
-        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, TokenSpec,
-        TokenState, Workspace, classify,
+        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, Secret,
+        TokenSpec, TokenState, Workspace, classify,
         heard::{Effects, Heard, Remembered},
         life::{Life, Peers},
         outcome::rate_limit_pause,
@@ -119,12 +119,14 @@ impl Store {
                 Credential::Unreadable(_) => Kind::Unknown,
             };
             let same_name = before.remove(&spec.name).filter(|view| same_stack(&view.spec, &spec));
-            let mut view = match same_name.or_else(|| renamed.get(&spec.name).cloned()) {
-                Some(known) => continued(&known, &spec, credential, kind),
+            let known = same_name.or_else(|| renamed.get(&spec.name).cloned());
+            let mut view = match &known {
+                Some(known) => continued(known, &spec, credential, kind),
                 None => fresh(&spec, credential, kind, now, &remembered),
             };
             let hex_now = inner.hex_now(&spec.workspace.name, now);
-            view.record.conform(&spec, |check| asks(&spec, check), now, hex_now);
+            let before = known.as_ref().map_or(&spec, |known| &known.spec);
+            view.record.conform(before, &spec, |check| asks(&spec, check), now, hex_now);
             inner.tokens.insert(spec.name.clone(), Arc::new(view));
         }
     }
@@ -134,14 +136,30 @@ impl Store {
         self.lock().reload = status;
     }
 
-    /// Takes in what a probe saw. `None`: there is no such token any more.
-    pub fn observe(&self, name: &Name, observation: &Observation) -> Option<Observed> {
+    /// Takes in what a probe saw, which has sent this credential to this workspace, or nothing. `None`:
+    /// there is no such token any more, or it has another credential, workspace or project by now. What
+    /// was answered about the old one must not be told of the new.
+    pub fn observe(
+        &self,
+        name: &Name,
+        sent: Option<(&Workspace, &Secret)>,
+        observation: &Observation,
+    ) -> Option<Observed> {
+        let sent = sent.map(|(workspace, secret)| (&workspace.origin, secret.digest(&self.key)));
         let now = self.clock.now();
         let outcome = classify(observation);
         let mut guard = self.lock();
         let inner = &mut *guard;
         let cadence = inner.cadence;
-        let spec = inner.tokens.get(name)?.spec.clone();
+        let view = inner.tokens.get(name)?;
+        let spec = view.spec.clone();
+        let is_current = sent.is_none_or(|(origin, digest)| {
+            *origin == spec.workspace.origin && Some(digest) == view.credential.digest
+        });
+        let project = observation.question.project.as_ref();
+        if !is_current || project.is_some_and(|(name, id)| spec.projects.get(name) != Some(id)) {
+            return None;
+        }
         let workspace = inner.workspaces.get_mut(&spec.workspace.name)?;
         workspace.hear(observation, &outcome, now);
         let mut observed =

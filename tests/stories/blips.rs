@@ -116,7 +116,8 @@ async fn hex_answering_401_to_everyone_for_30_minutes_changes_all_at_the_end_of_
     sim.until(end + mins(31)).await;
     let back: Vec<_> = FIVE.iter().map(|token| sim.changes(token).last().unwrap().clone()).collect();
     assert!(back.iter().all(|change| change.state == S::Valid));
-    let (first, last) = (back.iter().map(|it| it.at).min().unwrap(), back.iter().map(|it| it.at).max().unwrap());
+    let (first, last) =
+        (back.iter().map(|it| it.at).min().unwrap(), back.iter().map(|it| it.at).max().unwrap());
     assert!(last - first <= secs(10), "{back:?}");
 }
 
@@ -133,7 +134,8 @@ async fn the_first_acceptance_ends_a_mass_hold_at_once_for_all() {
     let mut accepted = None;
     while accepted.is_none() {
         sim.until(sim.now() + secs(1)).await;
-        accepted = sim.calls().iter().find(|call| call.end > mins(29) && call.status == 200).map(|call| call.end);
+        accepted =
+            sim.calls().iter().find(|call| call.end > mins(29) && call.status == 200).map(|call| call.end);
     }
     let accepted = accepted.unwrap();
     sim.until(accepted + secs(15)).await;

@@ -196,7 +196,8 @@ impl Script {
     }
 
     fn answer(&mut self, credential: &str, question: &Question) -> Seen {
-        let account = self.accounts.get(credential).cloned().unwrap_or(Account { dead: true, ..Account::default() });
+        let account =
+            self.accounts.get(credential).cloned().unwrap_or(Account { dead: true, ..Account::default() });
         let check = question.check;
         let fault = self.outage.or(account.fault);
         if let Some(fault) = fault {
@@ -229,9 +230,12 @@ impl Script {
                     describes_user: account.describes_user,
                 },
             ),
-            (Check::ProjectsRead, _) => {
-                object(200, true, false, Facts::Projects { count: account.projects.len().min(1), more: false })
-            }
+            (Check::ProjectsRead, _) => object(
+                200,
+                true,
+                false,
+                Facts::Projects { count: account.projects.len().min(1), more: false },
+            ),
             (_, Some(None)) => Fault::Status(404).seen(),
             (Check::ProjectVisible, Some(Some(project))) => {
                 object(200, true, false, Facts::Project { unavailable: project == Project::Unpublished })

@@ -13,8 +13,7 @@ use hex_token_exporter::{
     clock::{Clock, ManualClock},
     domain::{
         Cadence, Check, Credential, CredentialProblem, DigestKey, Exp, Kind, Moment, Name, Observer,
-        RequestEnded, Scope, Secret, TokenSpec, TokenState, Uuid, Workspace,
-        heard::Remembered,
+        RequestEnded, Scope, Secret, TokenSpec, TokenState, Uuid, Workspace, heard::Remembered,
     },
     lifecycle::Tasks,
     schedule::{Assignment, Scheduler, Settings, plan},
@@ -260,7 +259,8 @@ impl Sim {
         edit(&mut self.tokens);
         let mut workspaces: BTreeMap<Name, Arc<Workspace>> = BTreeMap::new();
         for token in &mut self.tokens {
-            let shared = workspaces.entry(token.spec.workspace.name.clone()).or_insert(token.spec.workspace.clone());
+            let shared =
+                workspaces.entry(token.spec.workspace.name.clone()).or_insert(token.spec.workspace.clone());
             token.spec.workspace = shared.clone();
             if let (Ok(secret), Ok(text)) = (token.secret(), &token.credential) {
                 self.hex.knows(&secret, text);
