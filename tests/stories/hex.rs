@@ -58,6 +58,8 @@ impl Default for Account {
 pub(crate) enum Project {
     Published,
     Unpublished,
+    /// It may be seen and not be run.
+    NotRunnable,
 }
 
 /// What goes wrong.
@@ -241,6 +243,7 @@ impl Script {
                 object(200, true, false, Facts::Project { unavailable: project == Project::Unpublished })
             }
             (Check::ProjectsRun, Some(Some(Project::Unpublished))) => Fault::Status(422).seen(),
+            (Check::ProjectsRun, Some(Some(Project::NotRunnable))) => Fault::Status(403).seen(),
             (Check::ProjectsRun, _) => {
                 self.runs += 1;
                 self.real_runs += usize::from(!self.honours_dry_run);

@@ -16,7 +16,7 @@ use hex_token_exporter::{
         RequestEnded, Scope, Secret, TokenSpec, TokenState, Uuid, Workspace, heard::Remembered,
     },
     lifecycle::Tasks,
-    schedule::{Assignment, Scheduler, Settings, plan},
+    schedule::{Assignment, Scheduler, Settings, phase::seed, plan},
     store::{Store, TokenView, WorkspaceView},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -66,9 +66,8 @@ pub(crate) fn workspace(called: &str) -> Workspace {
 
 /// A project's id, from its configured name.
 pub(crate) fn project_id(called: &str) -> Uuid {
-    let mut digits = called.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    digits.truncate(12);
-    Uuid::parse(&format!("5a8591dd-4039-49df-9202-{digits:0>12}")).unwrap()
+    let digits = format!("{:016x}", seed(&[called]));
+    Uuid::parse(&format!("5a8591dd-4039-49df-{}-{}", &digits[..4], &digits[4..])).unwrap()
 }
 
 /// One token of a story: as configured, and as Hex knows it.
@@ -316,8 +315,9 @@ impl Sim {
     pub(crate) async fn until(&self, end: Duration) {
         while self.now() < end {
             sleep(secs(1).min(end - self.now())).await;
-            self.store.settle();
-            self.recorder.look();
+            if !self.store.settle().is_empty() {
+                self.recorder.look();
+            }
         }
     }
 
