@@ -1,4 +1,4 @@
-//! The one place where a clock is read. Everything else is given a [`Moment`] or a [`Clock`].
+//! The clocks: a wall clock for dates, a monotonic one for intervals.
 
 use std::fmt::Debug;
 
@@ -7,29 +7,30 @@ use tokio::time::Instant;
 
 use crate::domain::Moment;
 
-/// Tells the time.
+/// Tells the time. Waiting is tokio's business, so tests can pause it.
 pub trait Clock: Send + Sync + Debug {
     /// The time now.
     fn now(&self) -> Moment;
 }
 
-/// The clocks of the system. Its monotonic half is tokio's, which tests can pause.
+/// The machine's clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
-    epoch: Instant,
+    started: Instant,
 }
 
 impl SystemClock {
-    /// A clock whose `up` counts from now.
+    /// Starts to count the uptime.
     pub fn start() -> Self {
-        Self { epoch: Instant::now() }
+        Self { started: Instant::now() }
     }
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is where dates come from")]
     fn now(&self) -> Moment {
-        Moment { at: Timestamp::now(), up: self.epoch.elapsed() }
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+        let at = Timestamp::now();
+        Moment { at, up: self.started.elapsed() }
     }
 }
 

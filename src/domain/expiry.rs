@@ -92,19 +92,20 @@ fn date(number: f64) -> Option<Timestamp> {
 ///
 /// The API wins over the configuration. `exp: null` means "never" for workspace tokens alone, since
 /// personal ones must expire (Hex's API overview); so a declared "never" is not believed of these either.
+/// `prefix` is the kind that the credential's prefix tells.
 /// A date that Hex has accepted the token more than [`GRACE`] after is disproved.
 pub fn expiry(
     told: Told,
     declared: Option<DeclaredExpiry>,
-    kind: Kind,
+    prefix: Kind,
     accepted_at: Option<Timestamp>,
 ) -> Expiry {
-    let personal = kind == Kind::Personal;
+    let personal = prefix == Kind::Personal;
     let claimed = match (told, declared) {
         (Told::At(date), _) => Expiry::Api(date),
         (Told::Null | Told::Nothing, Some(DeclaredExpiry::At(date))) => Expiry::Config(date),
         (Told::Null | Told::Nothing, Some(DeclaredExpiry::Never)) if !personal => Expiry::Never,
-        (Told::Null, None) if kind == Kind::Workspace => Expiry::Never,
+        (Told::Null, None) if prefix == Kind::Workspace => Expiry::Never,
         (Told::Null | Told::Nothing, _) => Expiry::Unknown,
     };
     match (claimed.date(), accepted_at) {

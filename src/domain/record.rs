@@ -19,6 +19,7 @@ const DENIAL_REPEAT: Duration = Duration::from_mins(1);
 /// What one token's answers have told so far.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TokenRecord {
+    prefix: Kind,
     kind: Kind,
     life: Life,
     pending: Option<Pending>,
@@ -40,7 +41,7 @@ pub struct TokenRecord {
 impl TokenRecord {
     /// A record of a credential that nothing is known of.
     pub fn new(kind: Kind, now: Timestamp) -> Self {
-        Self { kind, state_since: Some(now), ..Self::default() }
+        Self { prefix: kind, kind, state_since: Some(now), ..Self::default() }
     }
 
     /// What an earlier process knew of this very credential: its expiry and, perhaps, its death. Never
@@ -62,6 +63,7 @@ impl TokenRecord {
     /// new one has been answered, and everything is due.
     pub fn rotate(&mut self, kind: Kind) {
         *self = Self {
+            prefix: kind,
             kind,
             last_success: self.last_success,
             tries: std::mem::take(&mut self.tries),
@@ -310,7 +312,7 @@ impl TokenRecord {
 
     /// The expiry, as far as is known.
     pub fn expiry(&self, spec: &TokenSpec) -> Expiry {
-        expiry(self.told, spec.expires_at, self.kind, self.accepted_on_hex_clock())
+        expiry(self.told, spec.expires_at, self.prefix, self.accepted_on_hex_clock())
     }
 
     /// What the API told of it.

@@ -87,9 +87,9 @@ mod tests {
         let wait = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(SCRAPE_TIMEOUT, value.parse().unwrap());
-            patience(&headers).as_secs_f64()
+            patience(&headers)
         };
-        assert_eq!(patience(&HeaderMap::new()).as_secs_f64(), 9.5);
+        assert_eq!(patience(&HeaderMap::new()), Duration::from_millis(9_500));
         for (value, expected) in [
             ("5", 4.5),
             (" 2.25 ", 1.75),
@@ -104,7 +104,7 @@ mod tests {
             ("10s", 9.5),
             ("", 9.5),
         ] {
-            assert_eq!(wait(value), expected, "{value}");
+            assert_eq!(wait(value), Duration::from_secs_f64(expected), "{value}");
         }
     }
 

@@ -145,23 +145,21 @@ fn build_client(workspace: &Workspace, origin: &Url) -> Result<Client, Connectio
         }
         builder = builder.proxy(proxy);
     }
-    let untrusting = match &workspace.ca_pem {
-        Some(pem) => {
-            let trusted = Certificate::from_pem_bundle(pem).map_err(|_| ConnectionProblem::Certificates)?;
-            if trusted.is_empty() {
-                return Err(ConnectionProblem::Certificates);
-            }
-            builder = builder.tls_certs_only(trusted);
-            ConnectionProblem::Certificates
+    let without_trust = if let Some(pem) = &workspace.ca_pem {
+        let trusted = Certificate::from_pem_bundle(pem).map_err(|_| ConnectionProblem::Certificates)?;
+        if trusted.is_empty() {
+            return Err(ConnectionProblem::Certificates);
         }
-        None if encrypted => ConnectionProblem::SystemCertificates,
-        None => {
+        builder = builder.tls_certs_only(trusted);
+        ConnectionProblem::Certificates
+    } else {
+        if !encrypted {
             // Plain http needs no certificates, and must not fail where there are none.
             builder = builder.tls_certs_only([]);
-            ConnectionProblem::Certificates
         }
+        ConnectionProblem::SystemCertificates
     };
-    builder.build().map_err(|_| untrusting)
+    builder.build().map_err(|_| without_trust)
 }
 
 #[cfg(test)]

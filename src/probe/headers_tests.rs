@@ -1,3 +1,5 @@
+//! How headers are read, case by case.
+
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::*;

@@ -194,7 +194,3 @@ impl Drop for Permit {
         inner.wake_first();
     }
 }
-
-#[cfg(test)]
-#[path = "budget_tests.rs"]
-mod tests;

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::{
     Lane, Shared,
@@ -237,7 +237,7 @@ impl<P: Prober> Worker<P> {
             });
         }
         let observed = observed?;
-        info!(token = %name, check = check.as_label(), reason = reason.as_label(), status, "probed {name}");
+        debug!(token = %name, check = check.as_label(), reason = reason.as_label(), status, "probed {name}");
         if let Some((before, after)) = observed.effects.change {
             warn!(token = %name, from = before.as_label(), to = after.as_label(),
                 "{name} is now {}, was {}", after.as_label(), before.as_label());

@@ -40,7 +40,7 @@ async fn requests_are_counted_by_their_status_or_by_why_there_was_none() {
     // Without a credential there was no request.
     request(&own, "w", Check::CellsRead, 0, Reason::CredentialUnreadable);
     own.budget_waited(&name("w"), Duration::from_millis(1_500));
-    own.budget_waited(&name("w"), Duration::from_millis(1_000));
+    own.budget_waited(&name("w"), Duration::from_secs(1));
     let page = Page::parse(&metrics::page(&script.store.snapshot(), &own));
     for (series, value) in [
         ("hex_api_requests_total{check=identity,code=200,workspace=w}", Some(2.0)),

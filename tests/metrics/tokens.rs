@@ -51,7 +51,7 @@ pub(crate) fn all_told() -> Script {
 #[tokio::test(start_paused = true)]
 async fn a_healthy_token_is_told_to_the_last_value() {
     let script = all_told();
-    advance(Duration::from_secs(60)).await;
+    advance(Duration::from_mins(1)).await;
     let page = scrape(&script);
     let start = f64::from(i32::try_from(START).unwrap());
     for (series, value) in [

@@ -6,7 +6,7 @@ use hex_token_exporter::{
     domain::{Check, Failure, Secret, Seen, Workspace},
     probe::{ConnectionProblem, Prober},
 };
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::{
     PATIENT, ask, failed, identity_of, prober, question,
@@ -27,9 +27,12 @@ fn trusting(ca: &TestCa, origin: &str) -> Workspace {
     Workspace { ca_pem: Some(ca.pem()), ..workspace(origin) }
 }
 
-/// An address where nobody listens.
-async fn refusing() -> SocketAddr {
-    TcpListener::bind((LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
+/// An address where nobody listens, and nobody else can for as long as the socket is held.
+fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +46,8 @@ async fn a_host_without_address_is_a_dns_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_or_lost_connection_is_a_connect_failure() {
-    let observation = ask(workspace(&format!("http://{}", refusing().await)), Check::Identity).await;
+    let (_held, address) = refusing();
+    let observation = ask(workspace(&format!("http://{address}")), Check::Identity).await;
     assert_eq!(failed(&observation), Some(Failure::Connect));
     for steps in [vec![], vec![Step::Reset], vec![Step::Request], vec![Step::Request, Step::Reset]] {
         let observation = identity_of(steps.clone()).await;
@@ -150,7 +154,8 @@ async fn a_proxy_that_refuses_is_told() {
     let observation = ask(behind(proxy.address(), &ca), Check::Identity).await;
     assert_eq!(failed(&observation), Some(Failure::Connect));
 
-    let observation = ask(behind(refusing().await, &ca), Check::Identity).await;
+    let (_held, address) = refusing();
+    let observation = ask(behind(address, &ca), Check::Identity).await;
     assert_eq!(failed(&observation), Some(Failure::Connect));
 }
 
@@ -165,29 +170,36 @@ async fn a_plain_origin_is_never_asked_through_a_proxy() {
     assert_eq!((proxy.connections(), upstream.connections()), (0, 0));
 }
 
-/// Runs a test that probes in a process whose environment names this proxy for everything.
+/// Runs tests of this program in a process with this environment.
+async fn pass_with(tests: [&str; 2], environment: &[(&str, &str)]) {
+    let mut process = tokio::process::Command::new(std::env::current_exe().unwrap());
+    process.arg("--exact").args(tests).envs(environment.iter().copied());
+    let output = process.output().await.unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("2 passed"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn proxies_of_the_environment_are_ignored() {
     let proxy = Upstream::start(|_| vec![Step::Request]).await;
-    let mut probing = tokio::process::Command::new(std::env::current_exe().unwrap());
-    probing.args([
-        "--exact",
-        "transport::a_ca_file_makes_its_servers_trusted",
-        "request::a_read_is_exactly_this",
-    ]);
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        probing.env(name, proxy.origin("http")).env(name.to_ascii_lowercase(), proxy.origin("http"));
-    }
-    let output = probing.output().await.unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.contains("2 passed"), "{told}");
+    let origin = proxy.origin("http");
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let probing = ["transport::a_ca_file_makes_its_servers_trusted", "request::a_read_is_exactly_this"];
+    pass_with(probing, &names.map(|name| (name, origin.as_str()))).await;
     assert_eq!(proxy.connections(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_without_certificates_can_use_a_ca_file_and_plain_http() {
+    let nowhere = [("SSL_CERT_FILE", "/nowhere/certificates.pem"), ("SSL_CERT_DIR", "/nowhere")];
+    let probing = ["transport::a_ca_file_makes_its_servers_trusted", "request::a_read_is_exactly_this"];
+    pass_with(probing, &nowhere).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_that_cannot_be_connected_to_says_why() {
     let ca = TestCa::new();
-    let proxied = behind(refusing().await, &ca);
+    let proxied = behind(SocketAddr::from(([127, 0, 0, 1], 3128)), &ca);
     let garbled = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let good = || trusting(&ca, "https://app.hex.test");
     let broken = [

@@ -5,8 +5,9 @@ use std::time::Duration;
 use hex_token_exporter::domain::{Check, TokenState as S};
 
 use crate::{
+    cast::{hours, mins, secs, token},
     hex::Fault,
-    sim::{Sim, hours, mins, secs, token},
+    sim::Sim,
 };
 
 const FIVE: [&str; 5] = ["a", "b", "c", "d", "e"];

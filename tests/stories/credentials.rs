@@ -5,8 +5,9 @@ use std::sync::{Arc, atomic::Ordering};
 use hex_token_exporter::domain::{Check, CredentialProblem, Reason, Scope, TokenState as S};
 
 use crate::{
+    cast::{exp, hours, mins, name, secs, token, workspace},
     hex::{Account, Fault},
-    sim::{Sim, exp, hours, mins, name, secs, token, workspace},
+    sim::Sim,
 };
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,9 @@
 use hex_token_exporter::domain::{Check, Scope, TokenState as S};
 
 use crate::{
+    cast::{Token, hours, mins, name, project_id, token},
     hex::{Fault, Project},
-    sim::{Sim, Token, hours, mins, name, project_id, token},
+    sim::Sim,
 };
 
 fn runner(called: &str) -> Token {

@@ -4,8 +4,9 @@ use hex_token_exporter::domain::{Check, DeclaredExpiry, Exp, Expiry, TokenState 
 use jiff::SignedDuration;
 
 use crate::{
+    cast::{date, exp, hours, mins, secs, token},
     hex::Fault,
-    sim::{Sim, date, exp, hours, mins, secs, token},
+    sim::Sim,
 };
 
 fn expiry(sim: &Sim, token: &str) -> Expiry {

@@ -3,11 +3,12 @@
 use hex_token_exporter::domain::{Check, Scope, TokenState as S};
 
 use crate::{
+    cast::{hours, mins, name, secs, token},
     hex::Fault,
-    sim::{Sim, hours, mins, name, secs, token},
+    sim::Sim,
 };
 
-fn runner() -> crate::sim::Token {
+fn runner() -> crate::cast::Token {
     token("airflow").requires(&[Scope::ProjectsRead, Scope::ProjectsRun]).project("kpis")
 }
 

@@ -3,8 +3,9 @@
 use hex_token_exporter::domain::{Check, TokenState as S};
 
 use crate::{
+    cast::{exp, hours, mins, secs, token},
     hex::{Account, Fault},
-    sim::{Sim, exp, hours, mins, secs, token},
+    sim::Sim,
 };
 
 fn gaps(times: &[u64]) -> Vec<u64> {
@@ -92,7 +93,7 @@ async fn a_revoked_token_whose_exp_then_passes_is_expired() {
     sim.account("airflow", |account| account.dead = true);
     sim.until(hours(3)).await;
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::Invalid, S::Expired]);
-    assert_eq!(sim.changed_at("airflow"), 2 * 3600 + 301);
+    assert!((7501..7506).contains(&sim.changed_at("airflow")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,5 +170,5 @@ async fn a_regenerated_token_goes_back_to_valid_and_never_shows_unknown() {
     sim.until(swapped + secs(10)).await;
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::Invalid, S::Valid]);
     let view = sim.view("airflow");
-    assert_eq!(view.record.expiry(&view.spec).date(), Some(crate::sim::date(hours(200))));
+    assert_eq!(view.record.expiry(&view.spec).date(), Some(crate::cast::date(hours(200))));
 }

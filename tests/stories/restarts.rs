@@ -3,8 +3,9 @@
 use hex_token_exporter::domain::{Check, Scope, TokenState as S, expiry::Told, heard::Remembered};
 
 use crate::{
+    cast::{date, hours, mins, remembered_death, secs, token},
     hex::Fault,
-    sim::{Sim, date, hours, mins, remembered_death, secs, token},
+    sim::Sim,
 };
 
 #[tokio::test(start_paused = true)]

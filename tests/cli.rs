@@ -1,0 +1,81 @@
+//! The real binary, as a shell sees it: exit codes, messages, signals.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Output, Stdio},
+};
+
+fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
+    command.env_clear();
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let Output { status, stdout, stderr } =
+        binary().args(arguments).current_dir(directory.path()).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn a_token_on_the_command_line_is_refused_and_not_echoed() {
+    let token = format!("hxtw_{}", "0123456789abcdef".repeat(6));
+    for (arguments, expected) in [(vec!["--config.file", &token], 2), (vec!["check", "--name", &token], 3)] {
+        let (code, said) = run(&arguments);
+        assert_eq!(code, Some(expected));
+        assert!(said.contains("hxtw_...") && !said.contains("0123456789"), "{said}");
+    }
+}
+
+#[test]
+fn check_without_a_usable_configuration_is_unknown_and_validate_fails() {
+    assert_eq!(run(&["check"]).0, Some(3));
+    assert_eq!(run(&["check", "--no-such-flag"]).0, Some(3));
+    assert_eq!(run(&["check", "--config.file", "missing.yaml"]).0, Some(3));
+    assert_eq!(run(&["validate", "--config.file", "missing.yaml"]).0, Some(1));
+}
+
+#[test]
+fn completions_the_manual_and_the_scenario_are_printed() {
+    for (arguments, part) in [
+        (vec!["completions", "bash"], "hex-token-exporter"),
+        (vec!["man"], ".TH"),
+        (vec!["fake-hex", "--print-scenario"], "stacks:"),
+        (vec!["--help"], "--web.listen-address"),
+    ] {
+        let (code, said) = run(&arguments);
+        assert_eq!(code, Some(0), "{arguments:?}");
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_broken_reload_keeps_it_running_and_sigterm_ends_it_with_0() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.yaml");
+    fs::write(home.path().join("token"), "no-real-token").unwrap();
+    let good = "workspaces: {w: {url: 'http://127.0.0.1:9'}}\ntokens: {a: {credentials_file: token}}\n";
+    fs::write(&config, good).unwrap();
+    let mut child = binary()
+        .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
+        .arg(&config)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut wait_for = |text: &str| assert!(lines.any(|line| line.contains(text)), "never said: {text}");
+    let signal = |name: &str, id: u32| {
+        assert!(Command::new("kill").args([format!("-{name}"), id.to_string()]).status().unwrap().success());
+    };
+    wait_for("listening on");
+    fs::write(&config, "tokens: [").unwrap();
+    signal("HUP", child.id());
+    wait_for("SIGHUP");
+    signal("TERM", child.id());
+    wait_for("stopped");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
