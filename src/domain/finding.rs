@@ -33,6 +33,13 @@ impl Finding {
         self.by_plan = by_plan;
     }
 
+    /// A denial that counted alone needs a repeat from now on.
+    pub fn reopen(&mut self) {
+        if self.settled == Some(false) {
+            self.settled = None;
+        }
+    }
+
     /// The answer that counts. `None` where none has settled.
     pub fn settled(self) -> Option<bool> {
         self.settled

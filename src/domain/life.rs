@@ -68,6 +68,12 @@ impl Pending {
         self.held_until.is_none_or(|end| now.up >= end)
     }
 
+    /// Whether one more 401 would be its death. Before it, another token is asked as a witness: where that
+    /// one is rejected too, it is a mass rejection.
+    pub fn is_on_the_brink(self) -> bool {
+        self.rejections == REJECTIONS_IN_A_ROW - 1
+    }
+
     /// Another token was accepted, so Hex's answers count again. The ones from before do not: this token
     /// may have been rejected by the same mistake, and is asked afresh. `false` where nothing was held.
     pub fn release(&mut self) -> bool {
@@ -91,28 +97,25 @@ impl Pending {
 /// What the other tokens of a workspace say about a rejection: those with another credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Peers {
-    /// The earliest first 401 of those that are pending, or were rejected within the last minutes.
+    /// The earliest first 401 of those that are pending, or were rejected within the last minutes, and
+    /// later than the last acceptance of any.
     pub first_rejection: Option<Moment>,
     /// When any of them was last accepted.
     pub accepted: Option<Moment>,
 }
 
 impl Peers {
-    /// Adds one other token.
-    #[must_use]
-    pub fn with(mut self, peer: &Peer, now: Moment) -> Self {
-        let rejection = match (peer.pending, peer.life) {
-            (Some(pending), _) => Some(pending.first),
-            (None, Life::Rejected(Rejection { seen: Some((first, confirmed)), .. })) => {
-                (now.since(confirmed) <= RECENT).then_some(first)
-            }
-            _ => None,
-        };
-        let earlier = |a: Moment, b: Moment| if b.up < a.up { b } else { a };
-        let later = |a: Moment, b: Moment| if b.up > a.up { b } else { a };
-        self.first_rejection = merge(self.first_rejection, rejection, earlier);
-        self.accepted = merge(self.accepted, peer.accepted, later);
-        self
+    /// What these others say now. Whoever was rejected before Hex last accepted one of them has died for
+    /// itself, and speaks for nobody else.
+    pub fn of(peers: &[Peer], now: Moment) -> Self {
+        let accepted = peers.iter().filter_map(|peer| peer.accepted).max_by_key(|accepted| accepted.up);
+        let since = |first: &Moment| accepted.is_none_or(|accepted| accepted.up < first.up);
+        let first_rejection = peers
+            .iter()
+            .filter_map(|peer| peer.recent_rejection(now))
+            .filter(since)
+            .min_by_key(|first| first.up);
+        Self { first_rejection, accepted }
     }
 
     /// The first 401 of a mass rejection that `own_first` belongs to: others are rejected too, and none
@@ -121,13 +124,6 @@ impl Peers {
         let first = self.first_rejection?;
         let start = if first.up < own_first.up { first } else { own_first };
         self.accepted.is_none_or(|accepted| accepted.up < start.up).then_some(start)
-    }
-}
-
-fn merge(a: Option<Moment>, b: Option<Moment>, choose: impl Fn(Moment, Moment) -> Moment) -> Option<Moment> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(choose(a, b)),
-        (one, None) | (None, one) => one,
     }
 }
 
@@ -140,4 +136,17 @@ pub struct Peer {
     pub pending: Option<Pending>,
     /// When it was last accepted.
     pub accepted: Option<Moment>,
+}
+
+impl Peer {
+    /// The first 401 of one that is pending or was confirmed within the last minutes.
+    fn recent_rejection(&self, now: Moment) -> Option<Moment> {
+        match (self.pending, self.life) {
+            (Some(pending), _) => Some(pending.first),
+            (None, Life::Rejected(Rejection { seen: Some((first, confirmed)), .. })) => {
+                (now.since(confirmed) <= RECENT).then_some(first)
+            }
+            _ => None,
+        }
+    }
 }

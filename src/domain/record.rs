@@ -76,19 +76,29 @@ impl TokenRecord {
         }
     }
 
-    /// Forgets what the configuration no longer asks for, and judges anew.
+    /// Forgets what the configuration no longer asks for, what was known of projects that are other ones
+    /// now, and denials that no repeat was asked of because nobody required the scope. Judges anew.
     pub fn conform(
         &mut self,
+        before: &TokenSpec,
         spec: &TokenSpec,
         wanted: impl Fn(Check) -> bool,
         now: Moment,
         hex_now: Timestamp,
     ) {
-        self.projects.retain(|name, _| spec.projects.contains_key(name));
+        let stays = |name: &Name| {
+            spec.projects.get(name).is_some_and(|id| before.projects.get(name).is_none_or(|it| it == id))
+        };
+        self.projects.retain(|name, _| stays(name));
         self.scopes.retain(|scope, _| wanted(scope.check()));
+        for (scope, finding) in &mut self.scopes {
+            if spec.required_scopes.contains(scope) && !before.required_scopes.contains(scope) {
+                finding.reopen();
+            }
+        }
         self.tries.retain(|(check, project), _| {
             *check == Check::Identity
-                || (wanted(*check) && project.as_ref().is_none_or(|name| spec.projects.contains_key(name)))
+                || (wanted(*check) && project.as_ref().is_none_or(stays))
                 || (*check == Check::ProjectsRead && self.identity_missing)
         });
         self.settle(spec, now, hex_now);
@@ -138,9 +148,8 @@ impl TokenRecord {
         held
     }
 
-    /// Something happened to another token of the workspace that this one's next answer explains: it is
-    /// asked at once.
-    pub fn reconsider(&mut self) {
+    /// Makes its life due now: news of another token may be news of this one.
+    pub fn ask_at_once(&mut self) {
         self.ask_at_once = true;
     }
 
@@ -177,7 +186,9 @@ impl TokenRecord {
         self.answered = Some((heard.now, true));
         if let Facts::Identity { exp, org_id, describes_user } = &heard.outcome.facts {
             self.told = self.told.after(*exp);
-            self.org_id.clone_from(org_id);
+            if org_id.is_some() {
+                self.org_id.clone_from(org_id);
+            }
             if self.kind == Kind::Unknown {
                 self.kind = if *describes_user { Kind::Personal } else { Kind::Workspace };
             }
@@ -185,9 +196,10 @@ impl TokenRecord {
     }
 
     fn reject(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
-        self.answered = Some((heard.now, false));
+        let is_first = self.answered.replace((heard.now, false)).is_none();
         if let Life::Rejected(rejection) = &mut self.life {
-            rejection.probes = rejection.probes.saturating_add(1);
+            // The first answer after a remembered death is its confirmation.
+            rejection.probes = rejection.probes.saturating_add(u32::from(!is_first));
             return;
         }
         let mut pending = self.pending.unwrap_or_else(|| Pending::start(heard.now));

@@ -88,9 +88,9 @@ fn verdict(
     answer: fn(Finding) -> Option<bool>,
 ) -> Option<TokenState> {
     match record.life() {
+        _ if has_run_out(record, spec, hex_now) => return Some(TokenState::Expired),
         Life::Rejected(rejection) if rejection.expired => return Some(TokenState::Expired),
         Life::Rejected(_) => return Some(TokenState::Invalid),
-        _ if has_run_out(record, spec, hex_now) => return Some(TokenState::Expired),
         Life::Unseen => return None,
         Life::Alive => {}
     }
@@ -104,9 +104,11 @@ fn verdict(
     if scopes.contains(&Some(false)) {
         return Some(TokenState::UnderScoped);
     }
+    // Where no project may be run it is the scope that lacks, and while that is open no project is to blame.
     let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
+    let may_run = if runs { granted(record, spec, Scope::ProjectsRun, answer) } else { Some(true) };
     let projects: Vec<Option<bool>> =
-        spec.projects.keys().map(|name| available(record, name, runs, answer)).collect();
+        spec.projects.keys().map(|name| available(record, name, runs, may_run, answer)).collect();
     if projects.contains(&Some(false)) {
         return Some(TokenState::ProjectUnavailable);
     }
@@ -153,10 +155,12 @@ fn available(
     record: &TokenRecord,
     name: &Name,
     runs: bool,
+    may_run: Option<bool>,
     answer: fn(Finding) -> Option<bool>,
 ) -> Option<bool> {
     let ProjectFinding { visible, published, runnable } = record.project(name)?;
-    let known = [answer(visible), published, if runs { answer(runnable) } else { Some(true) }];
+    let runnable = if runs { answer(runnable).filter(|_| may_run.is_some()) } else { Some(true) };
+    let known = [answer(visible), published, runnable];
     if known.contains(&Some(false)) {
         Some(false)
     } else {

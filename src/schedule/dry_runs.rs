@@ -26,6 +26,11 @@ impl DryRuns {
         !inner.ignored && inner.proving.is_none()
     }
 
+    /// Whether the stack was seen to ignore `dryRun`.
+    pub(super) fn are_ignored(&self) -> bool {
+        self.lock().ignored
+    }
+
     /// Asks to dry-run a project. `None`: not now. `Some(true)`: the first of this project, which must be
     /// followed by [`Self::proven`], [`Self::ignored`] or [`Self::release`].
     pub(super) fn claim(&self, token: &Name, project: &Uuid) -> Option<bool> {

@@ -116,7 +116,7 @@ impl<P: Prober> Round<P> {
                         let _ = round.token(&spec.name, &secret, &cadence).await;
                     }
                     Credential::Unreadable(_) => {
-                        round.store.observe(&spec.name, &unreadable(Question::of(Check::Identity)));
+                        round.store.observe(&spec.name, None, &unreadable(Question::of(Check::Identity)));
                     }
                 }
                 (round.progress)(Progress::Done(&spec.name));
@@ -134,7 +134,7 @@ impl<P: Prober> Round<P> {
             if dry_run && self.lane(name)?.dry_run_ignored.load(Ordering::Relaxed) {
                 break;
             }
-            let project = due.question.project_name().cloned();
+            let project = due.question.project.as_ref().map(|(_, id)| id.clone());
             let (observation, _) = self.ask(name, secret, due.question, due.class).await?;
             if let (Some(project), Some(run)) = (project, dummy_run(&observation)) {
                 guards.insert(project, run);
@@ -151,7 +151,7 @@ impl<P: Prober> Round<P> {
         name: &Name,
         secret: &Secret,
         cadence: &Cadence,
-        guards: &mut BTreeMap<Name, Uuid>,
+        guards: &mut BTreeMap<Uuid, Uuid>,
     ) -> Option<()> {
         let due = self.next(name, cadence, guards).filter(|due| due.question.check == Check::DryRunGuard);
         guards.clear();
@@ -196,7 +196,7 @@ impl<P: Prober> Round<P> {
     }
 
     /// The next check that has not been made.
-    fn next(&self, name: &Name, cadence: &Cadence, guards: &BTreeMap<Name, Uuid>) -> Option<Due> {
+    fn next(&self, name: &Name, cadence: &Cadence, guards: &BTreeMap<Uuid, Uuid>) -> Option<Due> {
         let view = self.store.token(name)?;
         let now = self.clock.now();
         let timing = Timing {
@@ -230,7 +230,7 @@ impl<P: Prober> Round<P> {
         (self.progress)(Progress::Asking(name, question.check));
         let observation = self.prober.ask(&workspace, secret, question).await;
         drop((permit, slot));
-        let observed = self.store.observe(name, &observation)?;
+        let observed = self.store.observe(name, Some((&workspace, secret)), &observation)?;
         if let Some(pause) = observed.workspace_pause {
             self.lane(name)?.budget.pause(pause);
         }

@@ -24,6 +24,9 @@ const RUN_RETRY: Duration = Duration::from_mins(30);
 /// How long after a known expiry its effect is looked at.
 const AFTER_EXPIRY: Duration = Duration::from_secs(30);
 
+/// How far Hex's clock may seem to jump: it is told in whole seconds. The extra look is one.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
+
 /// From this age on, an on-demand probe asks for the identity again.
 const STALE_IDENTITY: Duration = Duration::from_secs(30);
 
@@ -84,8 +87,8 @@ pub struct Timing<'a> {
     pub now: Moment,
     /// The same on Hex's clock.
     pub hex_now: Timestamp,
-    /// Dry runs whose dummy run is still to be looked for.
-    pub guards: &'a BTreeMap<Name, Uuid>,
+    /// Dry runs whose dummy run is still to be looked for: that, by the project's id.
+    pub guards: &'a BTreeMap<Uuid, Uuid>,
     /// Whether dry runs may be sent.
     pub may_dry_run: bool,
 }
@@ -135,23 +138,29 @@ impl Timing<'_> {
         agenda.into_iter().filter(due).min_by_key(|due| (due.class, due.at))
     }
 
-    /// The interval in force of every check that is made.
+    /// The interval in force of every check that the configuration asks for: of project checks the longest.
+    /// A check that rests while the token is rejected keeps its interval, so that none comes and goes.
     pub fn intervals(&self) -> BTreeMap<Check, Duration> {
-        let mut intervals = BTreeMap::new();
-        for due in self.agenda() {
-            let check = due.question.check;
-            let project = check.is_about_project().then(|| due.question.project_name()).flatten();
-            let interval = if check == self.record.life_check() {
-                self.life_interval()
-            } else if check == Check::DryRunGuard {
-                self.cadence.interval
-            } else {
-                self.right_interval(check, self.record.last_try(check, project))
-            };
-            let longest = intervals.entry(check).or_insert(interval);
-            *longest = interval.max(*longest);
+        let mut intervals = BTreeMap::from([(Check::Identity, self.stretched(self.cadence.scope_interval))]);
+        for check in self.wanted_scopes().map(Scope::check) {
+            let bound = check.is_about_project().then(|| self.spec.projects.keys().map(Some));
+            let projects = bound.into_iter().flatten();
+            let alone = (!check.is_about_project()).then_some(None);
+            for project in projects.chain(alone) {
+                self.add_interval(&mut intervals, check, project);
+            }
         }
+        for project in self.spec.projects.keys() {
+            self.add_interval(&mut intervals, Check::ProjectVisible, Some(project));
+        }
+        intervals.insert(self.record.life_check(), self.life_interval());
         intervals
+    }
+
+    fn add_interval(&self, to: &mut BTreeMap<Check, Duration>, check: Check, project: Option<&Name>) {
+        let interval = self.right_interval(check, self.current_try(check, project));
+        let longest = to.entry(check).or_insert(interval);
+        *longest = interval.max(*longest);
     }
 
     /// Rights are asked about only while the token is known to be accepted: a 401 would be the answer.
@@ -179,7 +188,7 @@ impl Timing<'_> {
         }
         let regular = self.stroke(self.record.life_check(), None, last, self.life_interval());
         match self.after_expiry() {
-            Some(extra) if last < extra => regular.min(extra),
+            Some(extra) if last + CLOCK_STEP < extra => regular.min(extra),
             _ => regular,
         }
     }
@@ -215,8 +224,8 @@ impl Timing<'_> {
     }
 
     fn guards(&self) -> impl Iterator<Item = Due> {
-        self.guards.iter().filter_map(|(name, run)| {
-            let id = self.spec.projects.get(name)?;
+        self.spec.projects.iter().filter_map(|(name, id)| {
+            let run = self.guards.get(id)?;
             let question =
                 Question { run: Some(run.clone()), ..Question::about(Check::DryRunGuard, name, id) };
             let last = self.record.last_try(Check::DryRunGuard, Some(name)).filter(|guard| {
@@ -228,12 +237,16 @@ impl Timing<'_> {
         })
     }
 
-    fn scopes(&self) -> impl Iterator<Item = Due> {
+    /// The required scopes, and those that are looked for besides.
+    fn wanted_scopes(&self) -> impl Iterator<Item = Scope> {
         let looks = self.spec.least_privilege && self.record.kind() != Kind::Personal;
         let excess = looks.then(|| excess_scopes(self.spec)).into_iter().flatten();
-        let scopes = self.spec.required_scopes.iter().copied().chain(excess);
+        self.spec.required_scopes.iter().copied().chain(excess)
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = Due> {
         let usable = self.usable().next();
-        scopes.filter_map(move |scope| {
+        self.wanted_scopes().filter_map(move |scope| {
             let check = scope.check();
             if scope == Scope::ProjectsRun || check == self.record.life_check() {
                 return None;
@@ -258,7 +271,7 @@ impl Timing<'_> {
 
     fn runs(&self) -> impl Iterator<Item = Due> {
         let wanted = self.may_dry_run && self.spec.required_scopes.contains(&Scope::ProjectsRun);
-        self.usable().filter(move |(name, _)| wanted && !self.guards.contains_key(*name)).map(|(name, id)| {
+        self.usable().filter(move |(_, id)| wanted && !self.guards.contains_key(*id)).map(|(name, id)| {
             self.right(Question::about(Check::ProjectsRun, name, id), Some(name), Class::Run)
         })
     }
@@ -272,7 +285,7 @@ impl Timing<'_> {
 
     fn right(&self, question: Question, project: Option<&Name>, class: Class) -> Due {
         let check = question.check;
-        let last = self.record.last_try(check, project).filter(|tried| tried.current);
+        let last = self.current_try(check, project);
         let interval = self.right_interval(check, last);
         let at = match last {
             None => Duration::ZERO,
@@ -282,6 +295,10 @@ impl Timing<'_> {
             Some(tried) => tried.at.up + interval,
         };
         Due { at, class, question }
+    }
+
+    fn current_try(&self, check: Check, project: Option<&Name>) -> Option<&Try> {
+        self.record.last_try(check, project).filter(|tried| tried.current)
     }
 
     fn right_interval(&self, check: Check, last: Option<&Try>) -> Duration {

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     domain::{
         Answer, Body, Check, Credential, Facts, Failure, Name, Observation, Phases, Question, Reason,
-        RequestEnded, Secret, Seen, Uuid, life::Life, outcome::rate_limit_pause,
+        RequestEnded, Secret, Seen, Uuid, Workspace, classify, life::Life, outcome::rate_limit_pause,
     },
     probe::Prober,
     store::{Observed, TokenView},
@@ -59,7 +59,7 @@ pub(super) struct Worker<P> {
     pub(super) shared: Arc<Shared<P>>,
     pub(super) desk: Arc<Desk>,
     pub(super) on_demand: mpsc::Receiver<oneshot::Sender<()>>,
-    guards: BTreeMap<Name, Uuid>,
+    guards: BTreeMap<Uuid, Uuid>,
     paused_until: Duration,
 }
 
@@ -119,8 +119,11 @@ impl<P: Prober> Worker<P> {
     /// `None`: the token is not known any more.
     fn next_due(&mut self) -> Option<Due> {
         let view = self.shared.store.token(&self.desk.name)?;
-        if view.record.life() != Life::Alive && !self.guards.is_empty() {
-            self.guards.clear();
+        // What can't be proven any more is given up, or no other dry run would ever go out.
+        let guarded = self.guards.len();
+        let lives = view.record.life() == Life::Alive;
+        self.guards.retain(|project, _| lives && view.spec.projects.values().any(|id| id == project));
+        if self.guards.len() < guarded {
             self.release_dry_runs();
         }
         let (mut due, intervals) = self.with_timing(&view, |timing| (timing.next(), timing.intervals()));
@@ -154,7 +157,7 @@ impl<P: Prober> Worker<P> {
     /// Asks one question, now or as soon as the budget allows.
     async fn probe(&mut self, due: Due) {
         let Credential::Loaded { secret, .. } = self.desk.credential() else {
-            self.take(&unreadable(due.question));
+            self.take(None, &unreadable(due.question));
             return;
         };
         let mut proving = false;
@@ -165,8 +168,8 @@ impl<P: Prober> Worker<P> {
             }
         }
         match self.request(due, secret).await {
-            Some(observation) => {
-                let observed = self.take(&observation);
+            Some((sent, observation)) => {
+                let observed = self.take(Some((&sent.0, &sent.1)), &observation);
                 self.follow_dry_run(&observation, proving, &observed.unwrap_or_default());
             }
             None if proving => self.release_dry_runs(),
@@ -180,8 +183,8 @@ impl<P: Prober> Worker<P> {
     }
 
     /// Waits for the budget and makes the request. `None`: it was not made, since the worker is to stop or
-    /// has more urgent things to ask.
-    async fn request(&mut self, due: Due, secret: Secret) -> Option<Observation> {
+    /// has more urgent things to ask, or a dry run has become unsafe meanwhile.
+    async fn request(&mut self, due: Due, secret: Secret) -> Option<((Arc<Workspace>, Secret), Observation)> {
         self.desk.may_be_quiet_until(Duration::MAX);
         let now = self.shared.clock.now().up;
         let life = self.timing(|timing| timing.next_life_check())?.max(self.paused_until);
@@ -217,17 +220,20 @@ impl<P: Prober> Worker<P> {
             Credential::Unreadable(_) => secret,
         };
         let workspace = self.shared.store.token(&self.desk.name)?.spec.workspace.clone();
+        if due.question.check == Check::ProjectsRun && self.desk.lane.dry_runs.are_ignored() {
+            return None;
+        }
         let observation = self.shared.prober.ask(&workspace, &secret, due.question).await;
         drop((permit, slot));
-        Some(observation)
+        Some(((workspace, secret), observation))
     }
 
     /// Hands an observation to the store, and acts on what follows from it.
-    fn take(&mut self, observation: &Observation) -> Option<Observed> {
+    fn take(&mut self, sent: Option<(&Workspace, &Secret)>, observation: &Observation) -> Option<Observed> {
         let name = &self.desk.name;
         let lane = &self.desk.lane;
-        let observed = self.shared.store.observe(name, observation)?;
-        let reason = observed.reason?;
+        let observed = self.shared.store.observe(name, sent, observation);
+        let reason = classify(observation).reason;
         let (check, status) = (observation.question.check, observation.status());
         if reason != Reason::CredentialUnreadable {
             self.shared.observer.request_ended(&RequestEnded {
@@ -239,6 +245,7 @@ impl<P: Prober> Worker<P> {
                 phases: observation.phases,
             });
         }
+        let observed = observed?;
         debug!(token = %name, check = check.as_label(), reason = reason.as_label(), status, "probed {name}");
         if let Some((before, after)) = observed.effects.change {
             warn!(token = %name, from = before.as_label(), to = after.as_label(),
@@ -268,7 +275,7 @@ impl<P: Prober> Worker<P> {
         match observation.question.check {
             Check::ProjectsRun if proving => match dummy_run(observation) {
                 Some(run) => {
-                    self.guards.insert(project.clone(), run);
+                    self.guards.insert(id.clone(), run);
                 }
                 None => self.release_dry_runs(),
             },
@@ -281,7 +288,7 @@ impl<P: Prober> Worker<P> {
                 self.guards.clear();
             }
             Check::DryRunGuard if observed.knows_no_run() => {
-                self.guards.remove(project);
+                self.guards.remove(id);
                 lane.dry_runs.proven(name, id);
                 self.shared.nudge_workspace(&lane.workspace);
             }

@@ -25,8 +25,8 @@ use workspace::WorkspaceRecord;
 use crate::{
     clock::Clock,
     domain::{
-        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, TokenSpec,
-        TokenState, Workspace, classify,
+        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, Secret,
+        TokenSpec, TokenState, Workspace, classify,
         heard::{Effects, Heard, Remembered},
         life::{Life, Peers},
         outcome::rate_limit_pause,
@@ -119,12 +119,14 @@ impl Store {
                 Credential::Unreadable(_) => Kind::Unknown,
             };
             let same_name = before.remove(&spec.name).filter(|view| same_stack(&view.spec, &spec));
-            let mut view = match same_name.or_else(|| renamed.get(&spec.name).cloned()) {
-                Some(known) => continued(&known, &spec, credential, kind),
+            let known = same_name.or_else(|| renamed.get(&spec.name).cloned());
+            let mut view = match &known {
+                Some(known) => continued(known, &spec, credential, kind),
                 None => fresh(&spec, credential, kind, now, &remembered),
             };
             let hex_now = inner.hex_now(&spec.workspace.name, now);
-            view.record.conform(&spec, |check| asks(&spec, check), now, hex_now);
+            let before = known.as_ref().map_or(&spec, |known| &known.spec);
+            view.record.conform(before, &spec, |check| asks(&spec, check), now, hex_now);
             inner.tokens.insert(spec.name.clone(), Arc::new(view));
         }
     }
@@ -134,14 +136,30 @@ impl Store {
         self.lock().reload = status;
     }
 
-    /// Takes in what a probe saw. `None`: there is no such token any more.
-    pub fn observe(&self, name: &Name, observation: &Observation) -> Option<Observed> {
+    /// Takes in what a probe saw, which has sent this credential to this workspace, or nothing. `None`:
+    /// there is no such token any more, or it has another credential, workspace or project by now. What
+    /// was answered about the old one must not be told of the new.
+    pub fn observe(
+        &self,
+        name: &Name,
+        sent: Option<(&Workspace, &Secret)>,
+        observation: &Observation,
+    ) -> Option<Observed> {
+        let sent = sent.map(|(workspace, secret)| (&workspace.origin, secret.digest(&self.key)));
         let now = self.clock.now();
         let outcome = classify(observation);
         let mut guard = self.lock();
         let inner = &mut *guard;
         let cadence = inner.cadence;
-        let spec = inner.tokens.get(name)?.spec.clone();
+        let view = inner.tokens.get(name)?;
+        let spec = view.spec.clone();
+        let is_current = sent.is_none_or(|(origin, digest)| {
+            *origin == spec.workspace.origin && Some(digest) == view.credential.digest
+        });
+        let project = observation.question.project.as_ref();
+        if !is_current || project.is_some_and(|(name, id)| spec.projects.get(name) != Some(id)) {
+            return None;
+        }
         let workspace = inner.workspaces.get_mut(&spec.workspace.name)?;
         workspace.hear(observation, &outcome, now);
         let mut observed =
@@ -174,12 +192,10 @@ impl Store {
             status: observation.status(),
             duration: observation.duration,
         });
-        let first = view.record.pending().is_some_and(|pending| pending.rejections == 1);
-        if observed.effects.pending && first && peers.first_rejection.is_none() {
-            observed.wake = inner.ask_a_witness(name, &spec.workspace.name).into_iter().collect();
-        }
         if observed.effects.accepted {
             observed.wake = inner.wake_peers(name, &spec.workspace.name, observed.effects.revived, now);
+        } else if outcome.reason == Reason::Unauthorized {
+            observed.wake.extend(inner.call_witness(name));
         }
         Some(observed)
     }
@@ -285,29 +301,38 @@ impl Inner {
     }
 
     /// The tokens of the same workspace with another credential.
-    fn peers(&self, of: &TokenView, now: Moment) -> Peers {
-        self.tokens
-            .values()
-            .filter(|view| {
-                view.spec.workspace.name == of.spec.workspace.name
-                    && view.spec.name != of.spec.name
-                    && view.credential.digest != of.credential.digest
-            })
-            .fold(Peers::default(), |peers, view| peers.with(&view.record.as_peer(), now))
+    fn others(&self, of: &TokenView) -> impl Iterator<Item = &Arc<TokenView>> {
+        self.tokens.values().filter(|view| {
+            view.spec.workspace.name == of.spec.workspace.name
+                && view.spec.name != of.spec.name
+                && view.credential.digest != of.credential.digest
+        })
     }
 
-    /// A first 401 may be the token's own trouble or everybody's. The answer to another token, the one not
-    /// asked for longest, tells the two apart before the rejection is confirmed.
-    fn ask_a_witness(&mut self, rejected: &Name, workspace: &Name) -> Option<Name> {
-        let digest = self.tokens.get(rejected)?.credential.digest;
-        let witness = self
-            .tokens
-            .values_mut()
-            .filter(|view| view.spec.workspace.name == *workspace && view.credential.digest != digest)
-            .filter(|view| view.record.life() == Life::Alive && view.record.pending().is_none())
-            .min_by_key(|view| view.record.answered().map(|(at, _)| at.up))?;
-        Arc::make_mut(witness).record.reconsider();
-        Some(witness.spec.name.clone())
+    fn peers(&self, of: &TokenView, now: Moment) -> Peers {
+        let peers: Vec<_> = self.others(of).map(|view| view.record.as_peer()).collect();
+        Peers::of(&peers, now)
+    }
+
+    /// Before a last 401 becomes a verdict, the living token that was silent longest is asked too: with few
+    /// tokens, nobody else would otherwise tell in time whether Hex rejects everyone.
+    fn call_witness(&mut self, name: &Name) -> Option<Name> {
+        let view = self.tokens.get(name)?;
+        let pending = view.record.pending().filter(|pending| pending.is_on_the_brink())?;
+        let mut silent = None;
+        for other in self.others(view) {
+            let answered = other.record.answered().map(|(at, _)| at.up);
+            let lives = other.record.life() == Life::Alive && other.credential.problem.is_none();
+            if other.record.pending().is_some() || (lives && answered >= Some(pending.first.up)) {
+                return None;
+            }
+            if lives && silent.is_none_or(|(before, _)| answered < before) {
+                silent = Some((answered, &other.spec.name));
+            }
+        }
+        let witness = silent?.1.clone();
+        Arc::make_mut(self.tokens.get_mut(&witness)?).record.ask_at_once();
+        Some(witness)
     }
 
     /// An acceptance ends a mass rejection, and gives hope to others that were rejected.
@@ -324,7 +349,7 @@ impl Inner {
             if is_held {
                 Arc::make_mut(view).record.release();
             } else if hope && is_rejected {
-                Arc::make_mut(view).record.reconsider();
+                Arc::make_mut(view).record.ask_at_once();
             } else {
                 continue;
             }

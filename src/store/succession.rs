@@ -45,7 +45,11 @@ pub(super) fn continued(
     view.spec = spec.clone();
     match (credential.digest, known.credential.digest) {
         (None, _) => view.credential.problem = credential.problem,
-        (Some(new), Some(old)) if new == old => view.credential.problem = None,
+        (Some(new), Some(old)) if new == old => {
+            if view.credential.problem.take().is_some() {
+                view.record.ask_at_once();
+            }
+        }
         (Some(_), _) => {
             view.credential = credential;
             view.record.rotate(kind);

@@ -114,7 +114,7 @@ impl Script {
     fn observe(&self, token: &str, question: Question, seen: Seen) {
         let duration = Duration::from_millis(250);
         let observation = Observation { question, seen, duration, phases: Phases::default() };
-        self.store.observe(&name(token), &observation).unwrap();
+        self.store.observe(&name(token), None, &observation).unwrap();
     }
 }
 
