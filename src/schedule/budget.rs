@@ -19,9 +19,6 @@ use super::timing::Class;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// By how much a less urgent request waits longer than an urgent one. It waits, it does not starve.
-const PATIENCE: Duration = Duration::from_mins(5);
-
 /// One workspace's budget.
 #[derive(Debug)]
 pub struct Budget {
@@ -71,10 +68,10 @@ impl Budget {
         inner.paused_until = inner.paused_until.max(inner.now() + pause);
     }
 
-    /// Waits for a request's turn. The longest wait goes first; identity checks count as having waited
-    /// some minutes more.
-    pub async fn acquire(self: &Arc<Self>, class: Class) -> Permit {
-        let mut ticket = self.queue(class);
+    /// Waits for the turn of a request that has waited `since` then. The longest wait goes first; identity
+    /// checks count as having waited some minutes more.
+    pub async fn acquire(self: &Arc<Self>, class: Class, since: Instant) -> Permit {
+        let mut ticket = self.queue(class, since);
         loop {
             let turn = self.lock().turn(ticket.key);
             match turn {
@@ -92,15 +89,10 @@ impl Budget {
         Permit { budget: self.clone() }
     }
 
-    fn queue(self: &Arc<Self>, class: Class) -> Ticket {
+    fn queue(self: &Arc<Self>, class: Class, since: Instant) -> Ticket {
         let mut inner = self.lock();
-        let patience = match class {
-            Class::Identity => Duration::ZERO,
-            Class::Right => PATIENCE,
-            Class::Run => PATIENCE * 2,
-        };
         inner.tickets += 1;
-        let key = (inner.now() + patience, inner.tickets);
+        let key = (since.saturating_duration_since(inner.started) + class.patience(), inner.tickets);
         let called = Arc::new(Notify::new());
         inner.waiting.insert(key, called.clone());
         Ticket { budget: self.clone(), key, called, taken: false }

@@ -41,6 +41,17 @@ pub enum Class {
     Run,
 }
 
+impl Class {
+    /// By how much a less urgent request waits longer than an urgent one. It waits, it does not starve.
+    pub fn patience(self) -> Duration {
+        match self {
+            Self::Identity => Duration::ZERO,
+            Self::Right => Duration::from_mins(5),
+            Self::Run => Duration::from_mins(10),
+        }
+    }
+}
+
 /// One check and when it is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
@@ -90,6 +101,25 @@ impl Timing<'_> {
         }
         agenda.sort_by(|a, b| (a.at, a.class, &a.question).cmp(&(b.at, b.class, &b.question)));
         agenda
+    }
+
+    /// What to ask next. Of what is due, life and death come first, however long the rest has waited.
+    pub fn next(&self) -> Option<Due> {
+        let agenda = self.agenda();
+        let due = agenda.iter().filter(|due| due.at <= self.now.up);
+        let urgent = due.min_by_key(|due| (due.class != Class::Identity, due.at + due.class.patience()));
+        urgent.or(agenda.first()).cloned()
+    }
+
+    /// Until when a question that waits for the budget may go on waiting: until life or death is due.
+    /// `None`: it is to be asked no more.
+    pub fn may_wait_until(&self, waiting: &Due) -> Option<Duration> {
+        let agenda = self.agenda();
+        // A dry run that was claimed is off the agenda of all.
+        let stands = waiting.class != Class::Right
+            || agenda.iter().any(|due| due.question == waiting.question && due.at <= self.now.up);
+        let urgent = agenda.iter().filter(|due| due.class == Class::Identity).map(|due| due.at).min();
+        urgent.filter(|at| stands && *at > self.now.up)
     }
 
     /// What an on-demand probe may ask now: what is due, never a dry run, and the identity where its last

@@ -197,6 +197,11 @@ impl Script {
         self.accounts.get_mut(credential).unwrap()
     }
 
+    /// How many requests have begun and not ended.
+    pub(crate) fn under_way(&self) -> usize {
+        self.in_flight.values().sum()
+    }
+
     fn answer(&mut self, credential: &str, question: &Question) -> Seen {
         let account =
             self.accounts.get(credential).cloned().unwrap_or(Account { dead: true, ..Account::default() });

@@ -52,9 +52,10 @@ impl Recorder {
         let at = self.clock.now().up;
         let mut states = self.states.lock().unwrap();
         for view in store.snapshot().tokens {
-            let (token, state) = (view.spec.name.clone(), view.record.state());
-            if states.insert(token.clone(), state) != Some(state) {
-                self.changes.lock().unwrap().push(Change { at, token, state });
+            let state = view.record.state();
+            if states.get(&view.spec.name) != Some(&state) {
+                states.insert(view.spec.name.clone(), state);
+                self.changes.lock().unwrap().push(Change { at, token: view.spec.name.clone(), state });
             }
         }
     }
