@@ -206,3 +206,7 @@ pub fn rate_limit_pause(observation: &Observation) -> Option<Duration> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;
