@@ -119,7 +119,7 @@ async fn hex_answering_401_to_everyone_for_30_minutes_changes_all_at_the_end_of_
     assert!(back.iter().all(|change| change.state == S::Valid));
     let (first, last) =
         (back.iter().map(|it| it.at).min().unwrap(), back.iter().map(|it| it.at).max().unwrap());
-    assert!(last - first <= secs(10), "{back:?}");
+    assert!(last <= first + secs(10), "{back:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -172,7 +172,7 @@ async fn two_tokens_of_one_user_that_meet_429_within_a_minute_pause_the_workspac
     sim.scheduler.probe_now(&crate::cast::name("b")).unwrap().await.unwrap();
     let refused = sim.calls().last().unwrap().clone();
     assert_eq!(refused.status, 429);
-    sim.until(refused.end + mins(8) - secs(1)).await;
+    sim.until(refused.end + secs(8 * 60 - 1)).await;
     assert_eq!(sim.calls().iter().filter(|call| call.start > refused.end).count(), 0);
     sim.account("a", |account| account.fault = None);
     sim.account("b", |account| account.fault = None);

@@ -177,7 +177,7 @@ impl Prober for Scripted {
         if let (Seen::Answer(answer), Some(skew)) = (&mut seen, script.skew) {
             answer.date = Some(hex.clock.now().at.checked_add(skew).unwrap());
         }
-        let duration = hex.started.elapsed() - start;
+        let duration = hex.started.elapsed().saturating_sub(start);
         let observation = Observation { question, seen, duration, phases: Phases::default() };
         script.calls.push(Call {
             start,

@@ -3,7 +3,7 @@
 //! Time is tokio's paused time, so that every story has exact times. Store and scheduler are the real
 //! ones; what is false is only the network and the clock.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cast;
 mod hex;

@@ -204,7 +204,7 @@ impl Sim {
     /// Lets time run until so long after the start.
     pub(crate) async fn until(&self, end: Duration) {
         while self.now() < end {
-            sleep(STEP.min(end - self.now())).await;
+            sleep(STEP.min(end.saturating_sub(self.now()))).await;
             if !self.store.settle().is_empty() {
                 self.recorder.look();
             }
