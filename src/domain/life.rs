@@ -150,3 +150,100 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        let offset = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+        Moment { at: Timestamp::UNIX_EPOCH + offset, up: Duration::from_secs(seconds) }
+    }
+
+    fn pending(first: u64) -> Peer {
+        Peer { life: Life::Alive, pending: Some(Pending::start(at(first))), accepted: None }
+    }
+
+    fn rejected(first: u64, confirmed: u64) -> Peer {
+        let seen = Some((at(first), at(confirmed)));
+        Peer {
+            life: Life::Rejected(Rejection { expired: false, probes: 0, seen }),
+            pending: None,
+            accepted: None,
+        }
+    }
+
+    fn accepted(seconds: u64) -> Peer {
+        Peer { life: Life::Alive, pending: None, accepted: Some(at(seconds)) }
+    }
+
+    #[test]
+    fn who_is_rejected_with_a_token_since_nobody_was_accepted() {
+        let mut remembered = rejected(0, 0);
+        if let Life::Rejected(rejection) = &mut remembered.life {
+            rejection.seen = None;
+        }
+        // The others, and since when there is a mass rejection for a token first rejected at 1000, at 1090.
+        for (peers, start) in [
+            (vec![], None),
+            (vec![pending(1_040)], Some(1_000)),
+            (vec![pending(970)], Some(970)),
+            (vec![pending(970), pending(950)], Some(950)),
+            (vec![rejected(700, 790)], Some(700)),
+            (vec![rejected(600, 789)], None),
+            (vec![remembered], None),
+            (vec![accepted(900)], None),
+            (vec![pending(1_040), accepted(900)], Some(1_000)),
+            (vec![pending(1_040), accepted(1_001)], None),
+            (vec![pending(970), accepted(1_020)], None),
+            (vec![rejected(700, 790), accepted(900)], None),
+            (vec![rejected(700, 790), pending(1_040), accepted(900)], Some(1_000)),
+        ] {
+            let found = Peers::of(&peers, at(1_090)).mass_rejection(at(1_000));
+            assert_eq!(found, start.map(at), "{peers:?}");
+        }
+    }
+
+    #[test]
+    fn three_in_a_row_confirm_alone_and_the_end_of_the_hold_in_a_mass_rejection() {
+        let cadence = Cadence::default();
+        let mut alone = Pending::start(at(0));
+        let results = [0, 30, 90].map(|time| alone.confirm(at(time), Peers::default(), &cadence));
+        assert_eq!(results, [false, false, true]);
+
+        let mut held = Pending::start(at(0));
+        let peers = Peers::of(&[pending(10)], at(10));
+        for time in [0, 30, 90, 210, 330, 450, 570] {
+            assert!(!held.confirm(at(time), peers, &cadence));
+        }
+        assert_eq!(held.next_repeat(Duration::from_secs(570), &cadence), Duration::from_mins(10));
+        assert!(held.confirm(at(600), peers, &cadence));
+    }
+
+    #[test]
+    fn a_released_rejection_is_asked_afresh() {
+        let cadence = Cadence::default();
+        let mut held = Pending::start(at(0));
+        let peers = Peers::of(&[pending(10)], at(10));
+        assert!(!held.release(), "nothing is held yet");
+        let _ = [0, 30, 90].map(|time| held.confirm(at(time), peers, &cadence));
+        assert!(held.release());
+        let peers = Peers::of(&[accepted(100)], at(100));
+        let results = [101, 131, 191].map(|time| held.confirm(at(time), peers, &cadence));
+        assert_eq!(results, [false, false, true]);
+    }
+
+    #[test]
+    fn repeats_come_after_confirm_after_and_twice_that_and_every_two_minutes_while_held() {
+        let cadence = Cadence::default();
+        let next = |rejections, held: Option<u64>| {
+            let held_until = held.map(Duration::from_secs);
+            let pending = Pending { first: at(0), rejections, held_until };
+            pending.next_repeat(Duration::from_secs(100), &cadence).as_secs() - 100
+        };
+        assert_eq!([next(0, None), next(1, None), next(2, None), next(3, None)], [30, 30, 60, 60]);
+        assert_eq!([next(3, Some(600)), next(5, Some(150)), next(5, Some(90))], [120, 50, 60]);
+    }
+}

@@ -118,7 +118,9 @@ impl TokenRecord {
         } else if reason == Reason::Unauthorized {
             self.ask_at_once = true;
         }
-        self.hear_rights(heard, spec, cadence);
+        if reason.is_conclusive() {
+            self.hear_rights(heard, spec, cadence);
+        }
         effects.expiry_disproved =
             known_before.date().is_some() && self.expiry(spec) == Expiry::Unknown && effects.accepted;
         effects.change = self.settle(spec, heard.now, heard.hex_now);
@@ -375,3 +377,7 @@ impl TokenRecord {
         Peer { life: self.life, pending: self.pending, accepted: self.accepted.map(|(now, _)| now) }
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

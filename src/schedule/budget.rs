@@ -68,10 +68,10 @@ impl Budget {
         inner.paused_until = inner.paused_until.max(inner.now() + pause);
     }
 
-    /// Waits for the turn of a request that has been due for so long. The longest overdue goes first, and
-    /// each class has its patience.
-    pub async fn acquire(self: &Arc<Self>, class: Class, overdue: Duration) -> Permit {
-        let mut ticket = self.queue(class, overdue);
+    /// Waits for the turn of a request that has waited `since` then. The longest wait goes first; identity
+    /// checks count as having waited some minutes more.
+    pub async fn acquire(self: &Arc<Self>, class: Class, since: Instant) -> Permit {
+        let mut ticket = self.queue(class, since);
         loop {
             let turn = self.lock().turn(ticket.key);
             match turn {
@@ -89,10 +89,10 @@ impl Budget {
         Permit { budget: self.clone() }
     }
 
-    fn queue(self: &Arc<Self>, class: Class, overdue: Duration) -> Ticket {
+    fn queue(self: &Arc<Self>, class: Class, since: Instant) -> Ticket {
         let mut inner = self.lock();
         inner.tickets += 1;
-        let key = ((inner.now() + class.patience()).saturating_sub(overdue), inner.tickets);
+        let key = (since.saturating_duration_since(inner.started) + class.patience(), inner.tickets);
         let called = Arc::new(Notify::new());
         inner.waiting.insert(key, called.clone());
         Ticket { budget: self.clone(), key, called, taken: false }

@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use super::{
     Assignment, Settings,
@@ -225,7 +229,7 @@ impl<P: Prober> Round<P> {
         class: Class,
     ) -> Option<(Observation, Observed)> {
         let workspace = self.store.token(name)?.spec.workspace.clone();
-        let permit = self.lane(name)?.budget.acquire(class, Duration::ZERO).await;
+        let permit = self.lane(name)?.budget.acquire(class, Instant::now()).await;
         let slot = self.slots.acquire().await.ok()?;
         (self.progress)(Progress::Asking(name, question.check));
         let observation = self.prober.ask(&workspace, secret, question).await;

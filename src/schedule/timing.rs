@@ -46,8 +46,8 @@ impl Class {
     pub fn patience(self) -> Duration {
         match self {
             Self::Identity => Duration::ZERO,
-            Self::Right => Duration::from_mins(30),
-            Self::Run => Duration::from_hours(1),
+            Self::Right => Duration::from_mins(5),
+            Self::Run => Duration::from_mins(10),
         }
     }
 }
@@ -61,13 +61,6 @@ pub struct Due {
     pub class: Class,
     /// What to ask.
     pub question: Question,
-}
-
-impl Due {
-    /// Until when it waits behind more urgent requests: of what is due, the earliest of these goes first.
-    pub fn patience_ends(&self) -> Duration {
-        self.at + self.class.patience()
-    }
 }
 
 /// All that the due times of a token depend on.
@@ -110,17 +103,23 @@ impl Timing<'_> {
         agenda
     }
 
-    /// What to ask next: of what is due, the most urgent; else what is due first.
+    /// What to ask next. Of what is due, life and death come first, however long the rest has waited.
     pub fn next(&self) -> Option<Due> {
         let agenda = self.agenda();
-        let is_due = |due: &&Due| due.at <= self.now.up;
-        let urgent = agenda.iter().filter(is_due).min_by_key(|due| due.patience_ends()).cloned();
-        urgent.or_else(|| agenda.into_iter().next())
+        let due = agenda.iter().filter(|due| due.at <= self.now.up);
+        let urgent = due.min_by_key(|due| (due.class != Class::Identity, due.at + due.class.patience()));
+        urgent.or(agenda.first()).cloned()
     }
 
-    /// When the token's life is to be checked next, by uptime.
-    pub fn next_life_check(&self) -> Duration {
-        self.life().at
+    /// Until when a question that waits for the budget may go on waiting: until life or death is due.
+    /// `None`: it is to be asked no more.
+    pub fn may_wait_until(&self, waiting: &Due) -> Option<Duration> {
+        let agenda = self.agenda();
+        // A dry run that was claimed is off the agenda of all.
+        let stands = waiting.class != Class::Right
+            || agenda.iter().any(|due| due.question == waiting.question && due.at <= self.now.up);
+        let urgent = agenda.iter().filter(|due| due.class == Class::Identity).map(|due| due.at).min();
+        urgent.filter(|at| stands && *at > self.now.up)
     }
 
     /// What an on-demand probe may ask now: what is due, never a dry run, and the identity where its last

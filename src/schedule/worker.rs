@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use tracing::{debug, error, warn};
 
 use super::{
     Lane, Shared,
+    budget::Permit,
     timing::{Class, Due, Timing},
 };
 use crate::{
@@ -61,6 +62,8 @@ pub(super) struct Worker<P> {
     pub(super) on_demand: mpsc::Receiver<oneshot::Sender<()>>,
     guards: BTreeMap<Uuid, Uuid>,
     paused_until: Duration,
+    /// A question that left the budget's queue for a more urgent one, and since when it had waited.
+    postponed: Option<(Question, Instant)>,
 }
 
 impl<P: Prober> Worker<P> {
@@ -69,7 +72,14 @@ impl<P: Prober> Worker<P> {
         desk: Arc<Desk>,
         on_demand: mpsc::Receiver<oneshot::Sender<()>>,
     ) -> Self {
-        Self { shared, desk, on_demand, guards: BTreeMap::new(), paused_until: Duration::ZERO }
+        Self {
+            shared,
+            desk,
+            on_demand,
+            guards: BTreeMap::new(),
+            paused_until: Duration::ZERO,
+            postponed: None,
+        }
     }
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
@@ -167,12 +177,12 @@ impl<P: Prober> Worker<P> {
                 None => return,
             }
         }
-        match self.request(due, secret).await {
+        match self.request(&due, secret).await {
             Some((sent, observation)) => {
                 let observed = self.take(Some((&sent.0, &sent.1)), &observation);
                 self.follow_dry_run(&observation, proving, &observed.unwrap_or_default());
             }
-            None if proving => self.release_dry_runs(),
+            None if due.class == Class::Run => self.release_dry_runs(),
             None => {}
         }
     }
@@ -182,50 +192,61 @@ impl<P: Prober> Worker<P> {
         self.shared.nudge_workspace(&self.desk.lane.workspace);
     }
 
-    /// Waits for the budget and makes the request. `None`: it was not made, since the worker is to stop or
-    /// has more urgent things to ask, or a dry run has become unsafe meanwhile.
-    async fn request(&mut self, due: Due, secret: Secret) -> Option<((Arc<Workspace>, Secret), Observation)> {
+    /// Waits for the budget and makes the request. `None`: it was not made, since the process ends, since
+    /// something more urgent is due or since it makes no sense any more.
+    async fn request(
+        &mut self,
+        due: &Due,
+        secret: Secret,
+    ) -> Option<((Arc<Workspace>, Secret), Observation)> {
         self.desk.may_be_quiet_until(Duration::MAX);
-        let now = self.shared.clock.now().up;
-        let life = self.timing(|timing| timing.next_life_check())?.max(self.paused_until);
-        // Only what `next` would then choose may interrupt, or the two would chase each other for ever.
-        let interrupts = due.class != Class::Identity && life < due.patience_ends();
         let queued = Instant::now();
-        let permits = async {
-            let permit = self.desk.lane.budget.acquire(due.class, now.saturating_sub(due.at)).await;
-            let slot = self.shared.concurrency().acquire_owned().await;
-            (permit, slot)
+        let since = self.postponed.take_if(|(question, _)| *question == due.question);
+        let since = since.map_or(queued, |(_, since)| since);
+        let permits = self.wait_for_turn(due, since).await;
+        self.shared.observer.budget_waited(&self.desk.lane.workspace, queued.elapsed());
+        let Some(permits) = permits else {
+            self.postponed = Some((due.question.clone(), since));
+            return None;
         };
-        let something_urgent = async {
-            if due.class == Class::Identity {
-                std::future::pending::<()>().await;
-            }
-            tokio::select! {
-                () = sleep(life.saturating_sub(now)), if interrupts => {}
-                () = self.desk.changed.notified() => {}
-            }
-        };
-        let (permit, slot) = tokio::select! {
-            biased;
-            () = self.desk.stop.cancelled() => return None,
-            permits = permits => permits,
-            () = something_urgent => return None,
-        };
-        let (waited, now) = (queued.elapsed(), self.shared.clock.now().up);
-        self.shared.observer.budget_waited(&self.desk.lane.workspace, waited);
-        self.desk.may_be_quiet_until(now + self.shared.settings().cadence.timeout * 2);
+        self.desk.may_be_quiet_until(self.shared.clock.now().up + self.shared.settings().cadence.timeout * 2);
         // Read again: it may have been replaced while the request waited.
         let secret = match self.desk.credential() {
             Credential::Loaded { secret, .. } => secret,
             Credential::Unreadable(_) => secret,
         };
         let workspace = self.shared.store.token(&self.desk.name)?.spec.workspace.clone();
-        if due.question.check == Check::ProjectsRun && self.desk.lane.dry_runs.are_ignored() {
+        if due.class == Class::Run && self.desk.lane.dry_runs.are_ignored() {
             return None;
         }
-        let observation = self.shared.prober.ask(&workspace, &secret, due.question).await;
-        drop((permit, slot));
+        let observation = self.shared.prober.ask(&workspace, &secret, due.question.clone()).await;
+        drop(permits);
         Some(((workspace, secret), observation))
+    }
+
+    /// Waits for the budget and for a slot; not past the time when life or death is due.
+    async fn wait_for_turn(&self, due: &Due, since: Instant) -> Option<(Permit, OwnedSemaphorePermit)> {
+        let permits = async {
+            let permit = self.desk.lane.budget.acquire(due.class, since).await;
+            // The semaphore is never closed.
+            let slot = self.shared.concurrency().acquire_owned().await.ok()?;
+            Some((permit, slot))
+        };
+        tokio::pin!(permits);
+        loop {
+            let patience = match due.class {
+                Class::Identity => Duration::MAX,
+                Class::Right | Class::Run => self.timing(|timing| timing.may_wait_until(due)).flatten()?,
+            };
+            let patience = patience.saturating_sub(self.shared.clock.now().up);
+            tokio::select! {
+                biased;
+                () = self.desk.stop.cancelled() => return None,
+                permits = &mut permits => return permits,
+                () = self.desk.changed.notified() => {}
+                () = sleep(patience) => {}
+            }
+        }
     }
 
     /// Hands an observation to the store, and acts on what follows from it.

@@ -1,127 +1,288 @@
-//! Stories of scopes, projects and dry runs.
+//! Scopes, plans and projects.
 
-use hex_token_exporter::domain::{Check, Scope, TokenState};
+use hex_token_exporter::domain::{Check, Reason, Scope, TokenState as S};
 
-use crate::stage::{Reply, Stage, minutes, seconds};
+use crate::{
+    cast::{Token, hours, mins, project_id, secs, token},
+    hex::{Fault, Project},
+    sim::Sim,
+};
 
-#[tokio::test(start_paused = true)]
-async fn a_denied_scope_counts_once_a_repeat_agrees_and_a_grant_at_once() {
-    let stage = Stage::new(60, |_, question, at| match question.check {
-        Check::UsersRead if at < minutes(30) => Reply::Forbidden,
-        _ => Reply::Fine,
-    });
-    let stage = stage.token("a", &[Scope::UsersRead], &[]).begin();
-    stage.until(minutes(4)).await;
-    assert_eq!(stage.state("a"), TokenState::Unknown, "one denial is no verdict");
-    stage.until(minutes(6)).await;
-    assert_eq!(stage.state("a"), TokenState::UnderScoped);
-    stage.until(minutes(36)).await;
-    assert_eq!(stage.state("a"), TokenState::Valid);
-    stage.end().await;
+const READER: [Scope; 2] = [Scope::ProjectsRead, Scope::GroupsRead];
+const RUNNER: [Scope; 2] = [Scope::ProjectsRead, Scope::ProjectsRun];
+
+fn runner() -> Token {
+    token("airflow").requires(&RUNNER).project("kpis").project("churn")
+}
+
+fn visible(sim: &Sim, project: &str) -> Option<bool> {
+    sim.view("airflow").project_rights().find(|it| it.name.as_str() == project).unwrap().visible
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_downgrade_makes_under_scoped() {
-    let stage = Stage::new(60, |_, question, at| match question.check {
-        Check::GroupsRead if at >= minutes(90) => Reply::Plan,
-        _ => Reply::Fine,
-    });
-    let stage = stage.token("a", &[Scope::GroupsRead], &[]).begin();
-    stage.until(minutes(80)).await;
-    assert_eq!(stage.state("a"), TokenState::Valid);
-    stage.until(minutes(200)).await;
-    assert_eq!(stage.state("a"), TokenState::UnderScoped);
-    stage.end().await;
+async fn a_denial_needs_a_repeat_and_a_grant_none() {
+    let sim = Sim::start([token("airflow").requires(&READER)]);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| account.scopes.clear());
+    let first = |sim: &Sim| sim.calls().iter().find(|call| call.status == 403).map(|call| call.end.as_secs());
+    sim.until(hours(2)).await;
+    let denied = first(&sim).unwrap();
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::UnderScoped]);
+    assert_eq!(sim.changed_at("airflow"), denied + 300, "after one probe.interval");
+    sim.account("airflow", |account| account.scopes = READER.into());
+    sim.until(hours(2) + mins(6)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::UnderScoped, S::Valid]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_project_unpublished_deleted_or_unshared_is_unavailable() {
-    for reply in [Reply::Unpublished, Reply::NotFound, Reply::Forbidden] {
-        let stage = Stage::new(60, move |_, question, at| match question.check {
-            Check::ProjectVisible if at >= minutes(90) => reply.clone(),
-            _ => Reply::Fine,
+async fn one_odd_denial_changes_nothing() {
+    let sim = Sim::start([token("airflow").requires(&READER)]);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| account.scopes.clear());
+    while sim.calls().last().unwrap().status != 403 {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    sim.account("airflow", |account| account.scopes = READER.into());
+    sim.until(hours(4)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_denial_at_the_start_is_unknown_until_its_repeat() {
+    let sim = Sim::start([token("airflow").requires(&READER).known_to_hex(|account| account.scopes.clear())]);
+    sim.until(mins(4)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown]);
+    sim.until(mins(6)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::UnderScoped]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_downgrade_makes_what_is_required_under_scoped_with_the_plan_as_its_cause() {
+    let scopes = [Scope::ProjectsRead, Scope::QueriedTablesRead];
+    let sim = Sim::start([token("airflow").requires(&scopes).project("kpis")]);
+    sim.until(mins(20)).await;
+    assert_eq!(sim.state("airflow"), S::Valid);
+    sim.account("airflow", |account| account.beyond_plan = [Scope::QueriedTablesRead].into());
+    sim.until(hours(2)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::UnderScoped]);
+    let view = sim.view("airflow");
+    let advice = hex_token_exporter::domain::advice::of_token(&view.record, &view.spec);
+    assert_eq!(advice.reason, Reason::Plan);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_downgrade_that_ends_the_whole_api_is_no_death() {
+    let sim = Sim::start([token("airflow").requires(&READER)]);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| {
+        account.beyond_plan = Scope::ALL.into();
+        account.faults.insert(Check::Identity, Fault::Status(403));
+    });
+    sim.until(hours(3)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::UnderScoped]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_of_projects_grants_the_scope() {
+    let sim = Sim::start([token("airflow").requires(&[Scope::ProjectsRead])]);
+    sim.until(mins(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+    assert_eq!(sim.view("airflow").record.projects_seen(), Some((0, false)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_answered_by_plan_is_never_valid() {
+    let sim = Sim::start([token("airflow").requires(&[Scope::ProjectsRead]).known_to_hex(|account| {
+        account.beyond_plan = [Scope::ProjectsRead].into();
+    })]);
+    sim.until(hours(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::UnderScoped]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_route_that_is_not_found_leaves_its_scope_as_it_was() {
+    let sim = Sim::start([token("airflow").requires(&READER)]);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| {
+        account.faults.insert(Check::GroupsRead, Fault::Status(404));
+    });
+    sim.until(hours(4)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+    assert_eq!(sim.view("airflow").probe_success(), Some(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_that_is_deleted_or_unshared_is_unavailable_after_a_repeat() {
+    // Hex's documentation says 404, its specification allows 403.
+    for status in [404, 403] {
+        let sim = Sim::start([runner()]);
+        sim.until(mins(20)).await;
+        assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+        sim.account("airflow", |account| {
+            account.projects.remove(&project_id("kpis"));
+            if status == 403 {
+                account.faults.insert(Check::ProjectVisible, Fault::Status(403));
+            }
         });
-        let stage = stage.token("a", &[Scope::ProjectsRead], &["kpi"]).begin();
-        stage.until(minutes(80)).await;
-        assert_eq!(stage.state("a"), TokenState::Valid);
-        stage.until(minutes(200)).await;
-        assert_eq!(stage.state("a"), TokenState::ProjectUnavailable);
-        stage.end().await;
+        sim.until(mins(20) + hours(2)).await;
+        assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::ProjectUnavailable]);
+        assert_eq!(visible(&sim, "kpis"), Some(false));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_is_guarded_once_and_then_made_every_six_hours() {
-    let stage = Stage::new(60, |_, question, _| match question.check {
-        Check::DryRunGuard => Reply::NotFound,
-        _ => Reply::Fine,
+async fn an_unpublished_project_is_unavailable_at_once_and_costs_no_dry_run() {
+    let sim = Sim::start([runner()]);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| {
+        account.projects.insert(project_id("kpis"), Project::Unpublished);
     });
-    let stage = stage.token("a", &[Scope::ProjectsRun], &["kpi"]).begin();
-    stage.until(minutes(1)).await;
-    assert_eq!(stage.state("a"), TokenState::Valid);
-    stage.until(minutes(60 * 24)).await;
-    assert_eq!(stage.times("a", Check::DryRunGuard).len(), 1);
-    let runs = stage.times("a", Check::ProjectsRun);
-    assert!((4..=6).contains(&runs.len()), "{runs:?}");
-    stage.end().await;
+    sim.until(mins(20) + hours(2)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::ProjectUnavailable]);
+    assert_eq!(visible(&sim, "kpis"), Some(true), "it can be seen, and the state says the rest");
+    let unpublished = sim.changes("airflow").last().unwrap().at;
+    sim.until(hours(20)).await;
+    let late = |call: &&crate::hex::Call| {
+        call.check == Check::ProjectsRun
+            && call.start > unpublished
+            && call.project.as_deref() == Some("kpis")
+    };
+    assert_eq!(sim.calls().iter().filter(late).count(), 0);
+    sim.account("airflow", |account| {
+        account.projects.insert(project_id("kpis"), Project::Published);
+    });
+    sim.until(hours(20) + mins(6)).await;
+    assert_eq!(sim.state("airflow"), S::Valid);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_that_ignores_dry_run_sees_no_second_one() {
-    let stage = Stage::new(60, |_, _, _| Reply::Fine);
-    let projects = ["kpi", "churn"];
-    let stage = stage
-        .token("a", &[Scope::ProjectsRun], &projects)
-        .token("b", &[Scope::ProjectsRun], &projects)
-        .token("c", &[Scope::ProjectsRun], &projects)
-        .begin();
-    stage.until(minutes(60 * 24)).await;
-    let runs = stage.asked().iter().filter(|asked| asked.check == Check::ProjectsRun).count();
-    assert_eq!((runs, stage.dry_run_unsafe()), (1, true));
-    stage.end().await;
+async fn a_scope_bound_to_projects_is_not_asked_about_while_none_is_usable() {
+    let token = token("airflow").requires(&[Scope::CellsRead]).project("kpis").known_to_hex(|account| {
+        account.projects.insert(project_id("kpis"), Project::Unpublished);
+    });
+    let sim = Sim::start([token]);
+    sim.until(hours(2)).await;
+    assert_eq!(sim.count(Check::CellsRead), 0);
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::ProjectUnavailable]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_dry_run_makes_under_scoped_after_its_repeat() {
-    let stage = Stage::new(60, |_, question, _| match question.check {
-        Check::ProjectsRun => Reply::Forbidden,
-        _ => Reply::Fine,
-    });
-    let stage = stage.token("a", &[Scope::ProjectsRun], &["kpi"]).begin();
-    stage.until(minutes(29)).await;
-    assert_eq!(stage.state("a"), TokenState::Unknown);
-    stage.until(minutes(32)).await;
-    assert_eq!(stage.state("a"), TokenState::UnderScoped);
-    assert_eq!(stage.times("a", Check::DryRunGuard), Vec::<u64>::new());
-    stage.end().await;
+async fn while_projects_read_is_denied_no_project_is_asked_about_or_shown() {
+    let sim = Sim::start([runner()]);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| account.scopes.clear());
+    sim.until(hours(3)).await;
+    assert_eq!(sim.state("airflow"), S::UnderScoped);
+    assert_eq!(visible(&sim, "kpis"), None);
+    let denied = sim.changes("airflow").last().unwrap().at;
+    sim.until(hours(8)).await;
+    let late =
+        sim.calls().into_iter().filter(|call| call.start > denied && call.check == Check::ProjectVisible);
+    assert_eq!(late.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_demand_probes_ask_what_is_due_and_never_a_dry_run() {
-    let stage = Stage::new(60, |_, question, _| match question.check {
-        Check::DryRunGuard => Reply::NotFound,
-        _ => Reply::Fine,
-    });
-    let stage = stage.token("a", &[Scope::ProjectsRun], &["kpi"]).begin();
-    stage.until(minutes(1)).await;
-    let before = stage.asked().len();
-    stage.probe_now("a").await;
-    stage.probe_now("a").await;
-    let new: Vec<Check> = stage.asked()[before..].iter().map(|asked| asked.check).collect();
-    assert_eq!(new, [Check::Identity]);
-    stage.end().await;
+async fn another_organisation_is_the_wrong_workspace() {
+    let ours = || {
+        token("airflow").requires(&READER).configured(|spec| {
+            let mut workspace = (*spec.workspace).clone();
+            workspace.org_id = Some(crate::hex::ORG.to_uppercase());
+            spec.workspace = std::sync::Arc::new(workspace);
+        })
+    };
+    let sim = Sim::start([ours()]);
+    sim.until(mins(5)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+    sim.account("airflow", |account| account.org = None);
+    sim.until(mins(20)).await;
+    assert_eq!(sim.state("airflow"), S::Valid, "what an answer does not tell is held");
+    drop(sim);
+    let sim = Sim::start([ours().known_to_hex(|account| {
+        account.org = Some("another".to_owned());
+        account.scopes.clear();
+    })]);
+    sim.until(mins(20)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::WrongWorkspace]);
+    sim.account("airflow", |account| account.org = None);
+    sim.until(mins(40)).await;
+    assert_eq!(sim.state("airflow"), S::WrongWorkspace, "what an answer does not tell is held");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_401_on_a_scope_asks_for_the_identity_at_once() {
-    let stage = Stage::new(60, |_, question, at| match question.check {
-        Check::UsersRead if at > seconds(30) => Reply::Unauthorized,
-        _ => Reply::Fine,
+async fn least_privilege_looks_once_a_day_and_a_denial_there_is_no_failure() {
+    let sim = Sim::start([token("airflow")
+        .requires(&[Scope::ProjectsRead])
+        .configured(|spec| spec.least_privilege = true)
+        .known_to_hex(|account| account.scopes = [Scope::ProjectsRead, Scope::UsersRead].into())]);
+    sim.until(hours(24 * 5)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+    let view = sim.view("airflow");
+    assert_eq!(view.excess_read_scopes(), Some(1));
+    assert_eq!(view.probe_success(), Some(true));
+    assert_eq!(view.counts.failures().map(|(_, count)| count).sum::<u64>(), 0);
+    for check in [Check::UsersRead, Check::GroupsRead] {
+        let times = sim.times("airflow", check);
+        assert!((5..=6).contains(&times.len()), "{check:?} {times:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_under_the_same_name_with_another_id_is_another_project() {
+    let mut sim = Sim::start([token("airflow").project("kpis")]);
+    sim.until(mins(20)).await;
+    assert_eq!(visible(&sim, "kpis"), Some(true));
+    sim.change("airflow", |token| {
+        token.spec.projects.insert(crate::cast::name("kpis"), project_id("other"));
     });
-    let stage = stage.token("a", &[Scope::UsersRead], &[]).begin();
-    stage.until(minutes(100)).await;
-    let scope = stage.times("a", Check::UsersRead)[1];
-    assert!(stage.times("a", Check::Identity).iter().any(|at| (scope..=scope + 1).contains(at)));
-    assert_eq!(stage.state("a"), TokenState::Valid);
-    stage.end().await;
+    assert_eq!(visible(&sim, "kpis"), None);
+    assert_eq!(sim.state("airflow"), S::Valid, "held until it has been asked");
+    sim.until(mins(30)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::ProjectUnavailable]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_that_was_delisted_while_its_answer_was_under_way_leaves_nothing_behind() {
+    let mut sim = Sim::start([token("airflow").project("kpis").project("churn")]);
+    sim.hex.script().latency = secs(3);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| {
+        account.projects.remove(&project_id("kpis"));
+    });
+    let asked = sim.times("airflow", Check::ProjectVisible).len();
+    sim.hex.script().latency = secs(9);
+    while sim.view("airflow").record.project(&crate::cast::name("kpis")).unwrap().visible.latest()
+        == Some(true)
+    {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    assert!(sim.times("airflow", Check::ProjectVisible).len() > asked);
+    let again = sim.calls().last().unwrap().end + mins(5) + secs(3);
+    sim.until(again).await;
+    sim.change("airflow", |token| {
+        token.spec.projects.remove(&crate::cast::name("kpis"));
+    });
+    sim.until(again + mins(2)).await;
+    assert_eq!(sim.view("airflow").record.project(&crate::cast::name("kpis")), None);
+    assert_eq!(sim.view("airflow").probe_success(), Some(true));
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn probe_success_is_absent_before_the_first_probe_and_follows_the_latest_outcomes() {
+    let sim = Sim::start([token("airflow").requires(&READER)]);
+    assert_eq!(sim.view("airflow").probe_success(), None);
+    sim.until(mins(2)).await;
+    assert_eq!(sim.view("airflow").probe_success(), Some(true));
+    sim.account("airflow", |account| {
+        account.faults.insert(Check::GroupsRead, Fault::Status(500));
+    });
+    sim.until(hours(2)).await;
+    assert_eq!(sim.view("airflow").probe_success(), Some(false));
+    let refused = sim.calls().into_iter().filter(|call| call.status == 500).map(|call| call.start.as_secs());
+    let refused: Vec<u64> = refused.collect();
+    assert!(
+        refused.windows(2).all(|pair| (300..=301).contains(&(pair[1] - pair[0]))),
+        "asked again after probe.interval"
+    );
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
 }

@@ -1,0 +1,268 @@
+//! What outcomes do to a record: the precedence of states, and that nothing inconclusive changes one.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{Exp, Outcome, Uuid, Workspace, life::Peers};
+
+const HEX_START: i64 = 1_790_000_000;
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn project() -> (Name, Uuid) {
+    (name("kpis"), Uuid::parse("5a8591dd-4039-49df-9202-96385ba3eff8").unwrap())
+}
+
+fn spec() -> TokenSpec {
+    TokenSpec {
+        name: name("airflow"),
+        workspace: Arc::new(Workspace {
+            name: name("production"),
+            origin: "https://hex.example".to_owned(),
+            org_id: Some("ours".to_owned()),
+            requests_per_minute: 30,
+            ca_pem: None,
+            proxy: None,
+        }),
+        required_scopes: [Scope::ProjectsRead, Scope::ProjectsRun, Scope::GroupsRead].into(),
+        projects: [project()].into(),
+        least_privilege: true,
+        expires_at: None,
+        token_owner: None,
+        rotate_url: None,
+        expiry_warning: Duration::ZERO,
+        expiry_critical: Duration::ZERO,
+    }
+}
+
+/// A record that hears answers, at times that it is told.
+struct Ear {
+    record: TokenRecord,
+    spec: TokenSpec,
+    cadence: Cadence,
+}
+
+impl Ear {
+    fn new() -> Self {
+        let start = Timestamp::from_second(HEX_START).unwrap();
+        Self { record: TokenRecord::new(Kind::Workspace, start), spec: spec(), cadence: Cadence::default() }
+    }
+
+    fn hear(&mut self, second: u64, check: Check, reason: Reason, facts: Facts) -> Effects {
+        let (name, id) = project();
+        let question =
+            if check.is_about_project() { Question::about(check, &name, &id) } else { Question::of(check) };
+        let at = Timestamp::from_second(HEX_START + i64::try_from(second).unwrap()).unwrap();
+        let heard = Heard {
+            question: &question,
+            outcome: &Outcome { reason, by_hex: reason.is_conclusive(), facts },
+            status: 0,
+            duration: Duration::ZERO,
+            now: Moment { at, up: Duration::from_secs(second) },
+            hex_now: at,
+            peers: Peers::default(),
+        };
+        self.record.apply(&heard, &self.spec, &self.cadence)
+    }
+
+    fn identity(&mut self, second: u64, org: &str, exp: Exp) {
+        let facts = Facts::Identity { exp, org_id: Some(org.to_owned()), describes_user: false };
+        self.hear(second, Check::Identity, Reason::Ok, facts);
+    }
+
+    /// A denial, and its repeat.
+    fn deny(&mut self, second: u64, check: Check, reason: Reason) {
+        self.hear(second, check, reason, Facts::None);
+        self.hear(second + 60, check, reason, Facts::None);
+    }
+
+    fn grant(&mut self, second: u64) {
+        for check in [Check::ProjectsRead, Check::GroupsRead, Check::ProjectsRun] {
+            self.hear(second, check, Reason::Ok, Facts::None);
+        }
+        self.hear(second, Check::ProjectVisible, Reason::Ok, Facts::Project { unavailable: false });
+    }
+}
+
+#[test]
+fn states_take_precedence_in_the_documented_order() {
+    use TokenState as S;
+    let exp = Exp::Number(1_790_003_600.0);
+    let mut ear = Ear::new();
+    assert_eq!(ear.record.state(), S::Unknown);
+    ear.identity(0, "ours", exp);
+    assert_eq!(ear.record.state(), S::Unknown, "nothing required has been answered");
+    ear.grant(1);
+    assert_eq!(ear.record.state(), S::Valid);
+    ear.hear(2, Check::ProjectVisible, Reason::Unavailable, Facts::Project { unavailable: true });
+    assert_eq!(ear.record.state(), S::ProjectUnavailable);
+    ear.deny(10, Check::GroupsRead, Reason::Forbidden);
+    assert_eq!(ear.record.state(), S::UnderScoped);
+    ear.identity(100, "theirs", exp);
+    assert_eq!(ear.record.state(), S::WrongWorkspace);
+    for second in [200, 230, 290] {
+        ear.hear(second, Check::Identity, Reason::Unauthorized, Facts::None);
+    }
+    assert_eq!(ear.record.state(), S::Invalid);
+    let late = Timestamp::from_second(1_790_003_901).unwrap();
+    let now = Moment { at: late, up: Duration::from_secs(3_901) };
+    assert_eq!(ear.record.settle(&ear.spec.clone(), now, late), Some((S::Invalid, S::Expired)));
+}
+
+#[test]
+fn a_rejection_is_an_expiry_up_to_five_minutes_before_the_date() {
+    for (date, expected) in [(590, TokenState::Expired), (591, TokenState::Invalid)] {
+        let mut ear = Ear::new();
+        ear.identity(0, "ours", Exp::Number(1_790_000_000.0 + f64::from(date)));
+        for second in [200, 230, 290] {
+            ear.hear(second, Check::Identity, Reason::Unauthorized, Facts::None);
+        }
+        assert_eq!(ear.record.state(), expected, "{date}");
+    }
+}
+
+#[test]
+fn a_plan_that_lacks_is_under_scoped_and_never_valid() {
+    let mut ear = Ear::new();
+    ear.identity(0, "ours", Exp::Null);
+    ear.grant(1);
+    ear.deny(10, Check::GroupsRead, Reason::Plan);
+    assert_eq!(ear.record.state(), TokenState::UnderScoped);
+    assert!(ear.record.scope(Scope::GroupsRead).unwrap().is_denied_by_plan());
+}
+
+#[test]
+fn a_scope_that_nobody_requires_counts_at_once() {
+    let mut ear = Ear::new();
+    ear.hear(0, Check::UsersRead, Reason::Forbidden, Facts::None);
+    assert_eq!(ear.record.granted(&ear.spec, Scope::UsersRead), Some(false));
+    ear.hear(0, Check::GroupsRead, Reason::Forbidden, Facts::None);
+    assert_eq!(ear.record.granted(&ear.spec, Scope::GroupsRead), None);
+}
+
+#[test]
+fn without_an_interval_a_first_denial_counts() {
+    let mut ear = Ear::new();
+    ear.cadence.interval = Duration::ZERO;
+    ear.hear(0, Check::GroupsRead, Reason::Forbidden, Facts::None);
+    assert_eq!(ear.record.granted(&ear.spec, Scope::GroupsRead), Some(false));
+}
+
+#[test]
+fn a_rotation_keeps_state_and_last_success_and_nothing_else() {
+    let mut ear = Ear::new();
+    ear.identity(0, "ours", Exp::Number(1_790_003_600.0));
+    ear.grant(1);
+    let before = ear.record.clone();
+    ear.record.rotate(Kind::Personal);
+    let after = &ear.record;
+    assert_eq!((after.state(), after.state_since()), (before.state(), before.state_since()));
+    assert_eq!(after.last_success(), before.last_success());
+    assert_eq!(after.life(), Life::Unseen);
+    assert_eq!(after.expiry(&ear.spec), Expiry::Unknown);
+    assert_eq!(after.granted(&ear.spec, Scope::GroupsRead), None);
+    assert!(after.tries().values().all(|tried| !tried.current));
+}
+
+fn any_reason(conclusive: bool) -> impl Strategy<Value = Reason> {
+    let all: Vec<_> = Reason::ALL.into_iter().filter(|it| it.is_conclusive() == conclusive).collect();
+    proptest::sample::select(all)
+}
+
+fn any_check() -> impl Strategy<Value = Check> {
+    proptest::sample::select(Check::ALL.to_vec())
+}
+
+fn any_facts(check: Check, reason: Reason, dice: u8) -> Facts {
+    match (check, reason) {
+        (Check::Identity, Reason::Ok) => Facts::Identity {
+            exp: [
+                Exp::Null,
+                Exp::Absent,
+                Exp::Nonsense,
+                Exp::Number(1_790_000_000.0 + 40.0 * f64::from(dice)),
+            ][usize::from(dice % 4)],
+            org_id: (!dice.is_multiple_of(3))
+                .then(|| if dice % 3 == 1 { "ours" } else { "theirs" }.to_owned()),
+            describes_user: dice.is_multiple_of(2),
+        },
+        (Check::ProjectVisible, Reason::Ok) => Facts::Project { unavailable: false },
+        (Check::ProjectsRead, Reason::Ok) => Facts::Projects { count: usize::from(dice), more: false },
+        _ => Facts::None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn nothing_inconclusive_changes_state_expiry_scopes_or_projects(
+        history in proptest::collection::vec(
+            (any_check(), prop_oneof![3 => any_reason(true), 1 => any_reason(false)], 0u64..400, any::<u8>()),
+            0..40,
+        ),
+        check in any_check(),
+        reason in any_reason(false),
+    ) {
+        let mut ear = Ear::new();
+        let mut second = 0;
+        for (check, reason, pause, dice) in history {
+            second += pause;
+            ear.hear(second, check, reason, any_facts(check, reason, dice));
+        }
+        let before = ear.record.clone();
+        let effects = ear.hear(second, check, reason, Facts::None);
+        let after = &ear.record;
+        prop_assert_eq!(effects.change, None);
+        prop_assert!(!effects.accepted && !effects.revived && !effects.expiry_disproved);
+        prop_assert_eq!((after.state(), after.state_since()), (before.state(), before.state_since()));
+        prop_assert_eq!(after.expiry(&ear.spec), before.expiry(&ear.spec));
+        prop_assert_eq!((after.life(), after.pending()), (before.life(), before.pending()));
+        prop_assert_eq!((&after.scopes, &after.projects), (&before.scopes, &before.projects));
+        prop_assert_eq!((after.org_id(), after.kind()), (before.org_id(), before.kind()));
+        prop_assert_eq!((after.last_success(), after.answered()), (before.last_success(), before.answered()));
+        prop_assert_eq!(after.life_check(), before.life_check());
+    }
+
+    #[test]
+    fn a_token_that_had_a_verdict_never_shows_unknown_again(
+        history in proptest::collection::vec((any_check(), any_reason(true), 0u64..400, any::<u8>()), 0..60),
+        rotations in proptest::collection::vec(any::<bool>(), 60),
+    ) {
+        let mut ear = Ear::new();
+        let (mut second, mut had_verdict) = (0, false);
+        for ((check, reason, pause, dice), rotates) in history.into_iter().zip(rotations) {
+            second += pause;
+            ear.hear(second, check, reason, any_facts(check, reason, dice));
+            if rotates && dice > 200 {
+                ear.record.rotate(Kind::Workspace);
+            }
+            had_verdict |= ear.record.state() != TokenState::Unknown;
+            prop_assert!(!had_verdict || ear.record.state() != TokenState::Unknown);
+        }
+    }
+
+    #[test]
+    fn fewer_than_three_401s_in_a_row_never_kill(
+        answers in proptest::collection::vec(prop_oneof![
+            2 => Just(Reason::Unauthorized), 1 => Just(Reason::Ok), 1 => any_reason(false),
+        ], 0..60),
+    ) {
+        let mut ear = Ear::new();
+        let (mut row, mut dead) = (0, false);
+        for (index, reason) in answers.into_iter().enumerate() {
+            ear.hear(index as u64 * 30, Check::Identity, reason, any_facts(Check::Identity, Reason::ServerError, 0));
+            match reason {
+                Reason::Unauthorized => row += 1,
+                Reason::Ok => (row, dead) = (0, false),
+                _ => {}
+            }
+            dead |= row >= 3;
+            prop_assert_eq!(matches!(ear.record.life(), Life::Rejected(_)), dead);
+        }
+    }
+}

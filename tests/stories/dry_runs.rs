@@ -1,0 +1,176 @@
+//! Dry runs, and the guard against a stack that ignores `dryRun`.
+
+use hex_token_exporter::domain::{Check, Scope, TokenState as S};
+
+use crate::{
+    cast::{Token, hours, mins, name, project_id, token},
+    hex::{Fault, Project},
+    sim::Sim,
+};
+
+fn runner(called: &str) -> Token {
+    token(called).requires(&[Scope::ProjectsRead, Scope::ProjectsRun]).project("kpis").project("churn")
+}
+
+fn many() -> Vec<Token> {
+    let mut tokens: Vec<Token> = (0..12).map(|n| runner(&format!("t{n}"))).collect();
+    for (n, token) in tokens.iter_mut().enumerate() {
+        *token = token.clone().project(&format!("own-{n}")).project(&format!("shared-{}", n % 3));
+    }
+    tokens
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_ignores_dry_run_is_caught_by_the_guard_and_gets_no_second_one() {
+    for latency in [20, 900, 7_000] {
+        let sim = Sim::with(many(), |sim| {
+            let mut script = sim.hex.script();
+            script.honours_dry_run = false;
+            script.latency = std::time::Duration::from_millis(latency);
+        });
+        sim.until(hours(14)).await;
+        assert_eq!(sim.hex.script().real_runs, 1);
+        assert_eq!(sim.count(Check::ProjectsRun), 1);
+        assert_eq!(sim.count(Check::DryRunGuard), 1);
+        assert!(sim.workspace().dry_run_unsafe);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_dry_run_of_each_project_is_proven_and_all_others_go_out_unguarded() {
+    let sim = Sim::start(many());
+    sim.until(hours(13)).await;
+    for token in 0..12 {
+        assert_eq!(sim.states(&format!("t{token}")), [S::Unknown, S::Valid]);
+    }
+    let projects = 2 + 12 + 3;
+    assert_eq!(sim.count(Check::DryRunGuard), projects);
+    assert!(sim.count(Check::ProjectsRun) >= 12 * 4 * 2);
+    assert!(!sim.workspace().dry_run_unsafe);
+    // While one is being proven no other goes out.
+    let calls = sim.calls();
+    let mut proving = None;
+    for call in calls.iter().filter(|it| matches!(it.check, Check::ProjectsRun | Check::DryRunGuard)).take(34)
+    {
+        match call.check {
+            Check::DryRunGuard => assert_eq!(proving.take(), call.project),
+            _ => proving = call.project.clone(),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_ignores_dry_run_is_unsafe_until_a_reload_which_asks_for_new_proof() {
+    let sim = Sim::with([runner("airflow")], |sim| sim.hex.script().honours_dry_run = false);
+    sim.until(hours(8)).await;
+    assert!(sim.workspace().dry_run_unsafe);
+    sim.hex.script().honours_dry_run = true;
+    sim.store.reset_dry_runs();
+    sim.scheduler.reset_dry_runs();
+    sim.until(hours(16)).await;
+    assert!(!sim.workspace().dry_run_unsafe);
+    assert_eq!(sim.count(Check::DryRunGuard), 1 + 2);
+    assert_eq!(sim.state("airflow"), S::Valid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_is_satisfied_by_404_422_403_and_400_in_hexs_form() {
+    for status in [404, 422, 403, 400] {
+        let sim = Sim::with([runner("airflow")], |sim| sim.hex.script().no_such_run = Fault::Status(status));
+        sim.until(hours(7)).await;
+        assert_eq!(sim.count(Check::DryRunGuard), 2, "{status}");
+        assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid], "{status}");
+        let failures: u64 = sim.view("airflow").counts.failures().map(|(_, count)| count).sum();
+        assert_eq!(failures, 0, "{status}: finding no run is what it is for");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_meets_an_outage_is_repeated_and_no_dry_run_goes_out_meanwhile() {
+    let sim = Sim::with([runner("airflow"), runner("dagster")], |sim| {
+        sim.hex.script().no_such_run = Fault::Status(503);
+    });
+    sim.until(hours(2)).await;
+    assert_eq!(sim.count(Check::ProjectsRun), 1);
+    assert!((20..=26).contains(&sim.count(Check::DryRunGuard)), "{}", sim.count(Check::DryRunGuard));
+    sim.hex.script().no_such_run = Fault::Status(404);
+    sim.until(hours(3)).await;
+    assert_eq!((sim.state("airflow"), sim.state("dagster")), (S::Valid, S::Valid));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_is_given_up_when_its_token_dies_leaves_or_delists_the_project() {
+    for way in ["dies", "leaves", "delists", "moves id"] {
+        let mut sim = Sim::with([runner("airflow"), runner("dagster")], |sim| {
+            sim.hex.script().no_such_run = Fault::Status(503);
+        });
+        sim.until(hours(1)).await;
+        let prover = sim.calls().into_iter().find(|call| call.check == Check::ProjectsRun).unwrap();
+        let project = name(prover.project.as_deref().unwrap());
+        sim.hex.script().no_such_run = Fault::Status(404);
+        match way {
+            "dies" => sim.account(&prover.credential, |account| account.dead = true),
+            "leaves" => sim.configure(|all| all.retain(|it| it.spec.name.as_str() != prover.credential)),
+            "delists" => sim.change(&prover.credential, |token| {
+                token.spec.projects.remove(&project);
+            }),
+            _ => sim.change(&prover.credential, |token| {
+                token.spec.projects.insert(project.clone(), project_id("elsewhere"));
+            }),
+        }
+        sim.until(hours(3)).await;
+        let other = if prover.credential == "airflow" { "dagster" } else { "airflow" };
+        assert_eq!(sim.state(other), S::Valid, "{way}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_that_hex_calls_unprocessable_changes_nothing_and_is_tried_again_after_30_minutes() {
+    let sim = Sim::start([runner("airflow")]);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| {
+        account.faults.insert(Check::ProjectsRun, Fault::Status(422));
+    });
+    sim.until(hours(24)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+    let tried =
+        sim.calls().into_iter().filter(|it| it.status == 422 && it.project.as_deref() == Some("kpis"));
+    let tried: Vec<u64> = tried.map(|it| it.start.as_secs()).collect();
+    assert!(tried.len() > 10);
+    assert!(tried.windows(2).all(|pair| pair[1] - pair[0] >= 1800 && pair[1] - pair[0] < 1830), "{tried:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_answered_404_leaves_the_verdict_to_the_look_at_the_project() {
+    let sim = Sim::start([runner("airflow")]);
+    sim.until(mins(20)).await;
+    sim.account("airflow", |account| {
+        account.faults.insert(Check::ProjectsRun, Fault::Status(404));
+    });
+    sim.until(hours(24)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_run_scope_is_under_scoped_after_a_repeat_30_minutes_later() {
+    let sim = Sim::start([runner("airflow").known_to_hex(|account| {
+        account.scopes.remove(&Scope::ProjectsRun);
+    })]);
+    sim.until(mins(29)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown]);
+    sim.until(hours(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::UnderScoped]);
+    assert_eq!(sim.count(Check::DryRunGuard), 0, "what was refused needs no proof");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_project_that_may_not_be_run_is_unavailable_and_the_scope_is_granted() {
+    let sim = Sim::start([runner("airflow")]);
+    sim.account("airflow", |account| {
+        account.projects.insert(project_id("kpis"), Project::NotRunnable);
+    });
+    sim.until(hours(2)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::ProjectUnavailable]);
+    let view = sim.view("airflow");
+    assert_eq!(view.record.granted(&view.spec, Scope::ProjectsRun), Some(true));
+}

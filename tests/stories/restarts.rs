@@ -1,0 +1,90 @@
+//! A new process: what it may show before it has asked, with and without a state file.
+
+use hex_token_exporter::domain::{Check, Scope, TokenState as S, expiry::Told, heard::Remembered};
+
+use crate::{
+    cast::{date, hours, mins, remembered_death, secs, token},
+    hex::Fault,
+    sim::Sim,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_during_an_outage_without_a_state_file_knows_nothing() {
+    let sim = Sim::with([token("airflow")], |sim| sim.hex.script().outage = Some(Fault::Status(502)));
+    sim.until(hours(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown]);
+    sim.hex.script().outage = None;
+    sim.until(hours(1) + mins(8)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_during_an_outage_with_a_state_file_still_knows_the_dead_and_no_valid_ones() {
+    for state in [S::Invalid, S::Expired] {
+        let sim = Sim::with([token("dead"), token("alive").requires(&[Scope::GroupsRead])], |sim| {
+            sim.hex.script().outage = Some(Fault::Status(502));
+            sim.remember("dead", remembered_death(state));
+            let last_success = Some(date(secs(0)));
+            sim.remember("alive", Remembered { told: Told::At(date(hours(90))), last_success, death: None });
+        });
+        assert_eq!(sim.state("dead"), state);
+        let since = sim.view("dead").record.state_since();
+        assert!(since < Some(date(secs(0))), "since when is remembered too");
+        sim.until(hours(1)).await;
+        assert_eq!(sim.states("dead"), [state]);
+        assert_eq!(sim.states("alive"), [S::Unknown]);
+        let view = sim.view("alive");
+        assert_eq!(view.record.expiry(&view.spec).date(), Some(date(hours(90))));
+        assert_eq!(view.record.granted(&view.spec, Scope::GroupsRead), None);
+        assert_eq!(view.record.last_success(), Some(date(secs(0))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_during_an_outage_sees_a_remembered_expiry_pass() {
+    let sim = Sim::with([token("airflow")], |sim| {
+        sim.hex.script().outage = Some(Fault::Status(502));
+        sim.remember("airflow", Remembered { told: Told::At(date(hours(1))), ..Remembered::default() });
+    });
+    sim.until(hours(2)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Expired]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_of_a_dead_token_without_a_state_file_takes_three_401s() {
+    let sim = Sim::start([token("airflow").known_to_hex(|account| account.dead = true)]);
+    sim.until(mins(3)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Invalid]);
+    assert_eq!(sim.changed_at("airflow"), 90);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_of_a_dead_token_with_a_state_file_shows_it_from_the_first_second_and_asks_in_the_first_round()
+ {
+    let sim = Sim::with([token("airflow").known_to_hex(|account| account.dead = true)], |sim| {
+        sim.remember("airflow", remembered_death(S::Expired));
+    });
+    sim.until(hours(2)).await;
+    assert_eq!(sim.states("airflow"), [S::Expired]);
+    let times = sim.times("airflow", Check::Identity);
+    assert_eq!(times[..6], [0, 60, 180, 480, 1080, 2880]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_remembered_death_that_hex_disproves_ends_at_once_and_shows_no_unknown() {
+    let sim = Sim::with([token("airflow").requires(&[Scope::GroupsRead])], |sim| {
+        sim.remember("airflow", remembered_death(S::Invalid));
+    });
+    sim.until(mins(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Invalid, S::Valid]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_remembered_death_that_hex_disproves_with_a_scope_missing_does_not_linger() {
+    let sim = Sim::with(
+        [token("airflow").requires(&[Scope::GroupsRead]).known_to_hex(|account| account.scopes.clear())],
+        |sim| sim.remember("airflow", remembered_death(S::Invalid)),
+    );
+    sim.until(mins(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Invalid, S::UnderScoped]);
+}
