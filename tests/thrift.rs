@@ -12,7 +12,10 @@ use std::{
 };
 
 use hex_token_exporter::fake_hex::{FakeHex, Received, Scenario};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::TcpListener,
+    time::{interval, timeout},
+};
 
 const SCOPES: &str = "projects_read, projects_run, queried_tables_read, cells_read, users_read, groups_read, \
                       collections_read, data_connections_read, guides_read";
@@ -65,13 +68,13 @@ async fn watched(tokens: usize, requests_per_minute: u32) -> (FakeHex, Exporter,
 
 async fn requests(hex: &FakeHex, at_least: usize) -> Vec<Received> {
     let arrived = async {
+        let mut look_again = interval(Duration::from_millis(50));
         loop {
+            look_again.tick().await;
             let seen = hex.requests();
             if seen.len() >= at_least {
                 return seen;
             }
-            tokio::task::yield_now().await;
-            let _ = timeout(Duration::from_millis(50), std::future::pending::<()>()).await;
         }
     };
     timeout(Duration::from_secs(150), arrived).await.unwrap()

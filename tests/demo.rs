@@ -1,0 +1,55 @@
+//! The demo, as the README promises it.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tokio::time::{interval, timeout};
+
+/// The demo; it goes when the test does.
+struct Demo(Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // Where it is gone already, all is well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_demo_serves_what_the_readme_shows() {
+    let readme = include_str!("../README.md");
+    let shown: Vec<&str> = readme.lines().filter(|line| line.starts_with("hex_token_")).collect();
+    assert!(shown.len() >= 3, "the README shows metrics");
+    let child = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
+        .env_clear()
+        .args(["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "error"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut demo = Demo(child);
+    let lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let said = lines.take_while(|line| !line.starts_with("Stop it")).collect::<Vec<_>>().join("\n");
+    let metrics = said.split_whitespace().find(|word| word.ends_with("/metrics")).unwrap();
+    let client = reqwest::Client::new();
+    let served = async {
+        let mut look_again = interval(Duration::from_millis(100));
+        loop {
+            look_again.tick().await;
+            let page = client.get(metrics).send().await.unwrap().text().await.unwrap();
+            if shown.iter().all(|line| page.lines().any(|served| served == *line)) {
+                return;
+            }
+        }
+    };
+    timeout(Duration::from_secs(120), served).await.unwrap();
+    // Every token that it speaks of is there.
+    let page = client.get(metrics).send().await.unwrap().text().await.unwrap();
+    let names = page.lines().filter(|line| line.starts_with("hex_token_info{")).count();
+    assert!(said.starts_with(&format!("hex-token-exporter demo: {names} tokens")), "{said}");
+}
