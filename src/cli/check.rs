@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use comfy_table::{Attribute, Cell, Color};
+use comfy_table::{Cell, Color};
 
 use super::{
     args::{CheckArgs, Output},
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     config::{DesiredToken, Environment, gather, load},
-    domain::{DigestKey, TokenState},
+    domain::DigestKey,
     probe::HexProber,
     schedule::{
         Assignment, Settings,
@@ -124,9 +124,7 @@ fn dry_run_is_missing(snapshot: &Snapshot, report: &Report<'_>) -> bool {
 
 fn show(snapshot: &Snapshot, reports: &[Report<'_>], dry_run: bool) -> anyhow::Result<()> {
     let mut out = anstream::stdout();
-    let colour = io::stdout().is_terminal() && std::io::stdout().is_terminal();
-    let rows =
-        reports.iter().filter_map(|report| Some(row(snapshot.token(report.name.as_str())?, report, colour)));
+    let rows = reports.iter().filter_map(|report| Some(row(snapshot.token(report.name.as_str())?, report)));
     let header = ["TOKEN", "WORKSPACE", "STATE", "DAYS LEFT", "MISSING", "PROJECTS", "ORG", "OWNER"];
     writeln!(out, "{}", table(&header, rows.collect()))?;
     for report in reports {
@@ -148,13 +146,13 @@ fn show(snapshot: &Snapshot, reports: &[Report<'_>], dry_run: bool) -> anyhow::R
     Ok(())
 }
 
-fn row(view: &TokenView, report: &Report<'_>, colour: bool) -> Vec<Cell> {
-    let state = Cell::new(report.state);
-    let paint = match report.urgency {
+fn row(view: &TokenView, report: &Report<'_>) -> Vec<Cell> {
+    // Only a terminal is painted on.
+    let state = Cell::new(report.state).fg(match report.urgency {
         Urgency::Fine => Color::Green,
         Urgency::ExpiresWarning | Urgency::Unknown => Color::Yellow,
         _ => Color::Red,
-    };
+    });
     let missing: Vec<&str> =
         report.scopes.iter().filter(|s| s.required && s.granted == Some(false)).map(|s| s.name).collect();
     let projects = view
@@ -166,9 +164,9 @@ fn row(view: &TokenView, report: &Report<'_>, colour: bool) -> Vec<Cell> {
         (None, source) => source.to_owned(),
     };
     vec![
-        Cell::new(report.name).add_attribute(Attribute::Reset),
+        Cell::new(report.name),
         Cell::new(report.workspace),
-        if colour && view.record.state() != TokenState::Unknown { state.fg(paint) } else { state },
+        state,
         Cell::new(days),
         Cell::new(if missing.is_empty() { "-".to_owned() } else { missing.join(", ") }),
         Cell::new(projects),

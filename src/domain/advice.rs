@@ -1,5 +1,7 @@
 //! Cause and remedy, in words for the person who is paged: written once, shown everywhere.
 
+use jiff::Timestamp;
+
 use super::{
     Expiry, Kind, Name, Reason, Scope, TokenRecord, TokenSpec, TokenState,
     finding::{Finding, ProjectFinding},
@@ -127,6 +129,14 @@ pub fn of_state(state: TokenState) -> Option<(&'static str, &'static str)> {
         ),
         TokenState::Valid => return None,
     })
+}
+
+/// Cause and remedy of an expiry that is near.
+pub fn of_near_expiry(date: Timestamp, days_left: f64) -> (String, String) {
+    (
+        format!("The token expires in {days_left:.1} days, on {date:.0}"),
+        "Create its successor in Hex under Settings > API keys, and replace it where the exporter and the jobs read it, before that day".to_owned(),
+    )
 }
 
 /// Cause and remedy for one token now.

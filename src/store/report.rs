@@ -167,9 +167,15 @@ impl<'a> Report<'a> {
     /// Tells of one token, where `hex_now` is the time on the clock of its workspace's Hex.
     pub fn of(view: &'a TokenView, hex_now: Timestamp) -> Self {
         let TokenView { spec, record, .. } = view;
-        let advice = advice::of_token(record, spec);
+        let mut advice = advice::of_token(record, spec);
         let expiry = record.expiry(spec);
         let days = expiry.days_left(hex_now);
+        let urgency = Urgency::of(view, days);
+        let near = matches!(urgency, Urgency::ExpiresCritical | Urgency::ExpiresWarning);
+        if let (true, None, Some(date), Some(days)) = (near, &advice.cause, expiry.date(), days) {
+            let (cause, remedy) = advice::of_near_expiry(date, days);
+            (advice.cause, advice.remedy) = (Some(cause), Some(remedy));
+        }
         Self {
             name: &spec.name,
             workspace: &spec.workspace.name,
@@ -186,7 +192,7 @@ impl<'a> Report<'a> {
             remedy: advice.remedy,
             token_owner: spec.token_owner.as_deref(),
             rotate_url: spec.rotate_url.as_deref(),
-            urgency: Urgency::of(view, days),
+            urgency,
         }
     }
 

@@ -1,0 +1,123 @@
+//! The `check` command against a fake Hex: its exit codes, its JSON, and the output that the README shows.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
+
+use std::{
+    fmt::Write,
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use hex_token_exporter::fake_hex::{FakeHex, Scenario};
+use tokio::net::TcpListener;
+
+const KPI: &str = "projects: {weekly_kpis: 5a8591dd-4039-49df-9202-96385ba3eff8}";
+
+/// A fake Hex and the credentials of its tokens.
+struct Stand {
+    hex: FakeHex,
+    home: tempfile::TempDir,
+}
+
+impl Stand {
+    async fn new() -> Self {
+        let stack = Scenario::built_in().stack("main").unwrap().clone();
+        let home = tempfile::tempdir().unwrap();
+        let names: Vec<String> = stack.tokens.keys().cloned().collect();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let hex = FakeHex::start(listener, stack).unwrap();
+        for name in names {
+            let credential = hex.update(|world| world.credential(&name)).unwrap();
+            fs::write(home.path().join(&name), credential).unwrap();
+        }
+        Self { hex, home }
+    }
+
+    /// A configuration of these tokens, each with further keys.
+    fn config(&self, url: &str, tokens: &[(&str, &str)]) -> PathBuf {
+        let mut yaml = format!("workspaces: {{acme: {{url: '{url}', requests_per_minute: 600}}}}\ntokens:\n");
+        for (name, keys) in tokens {
+            writeln!(yaml, "  {name}: {{credentials_file: {name}, {keys}}}").unwrap();
+        }
+        let path = self.home.path().join("config.yaml");
+        fs::write(&path, yaml).unwrap();
+        path
+    }
+
+    /// The exit code and standard output of `check`, off the threads that the fake needs.
+    async fn check(&self, url: &str, tokens: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+        let config = self.config(url, tokens);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
+        command.env_clear().arg("check").args(arguments).arg("--config.file").arg(config);
+        let Output { status, stdout, .. } =
+            tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap())
+    }
+}
+
+const HEALTHY: (&str, &str) = ("airflow-healthy", "required_scopes: [projects_read]");
+const SOON: (&str, &str) = ("dbt-expires-in-10d", "required_scopes: [projects_read]");
+const LATE: (&str, &str) = ("dagster-expires-in-2d", "required_scopes: [projects_read]");
+const REVOKED: (&str, &str) = ("intern-revoked", "required_scopes: [projects_read]");
+const ABSENT: (&str, &str) = ("absent", "token_owner: nobody");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_code_is_the_worst_of_all_tokens() {
+    let stand = Stand::new().await;
+    let url = stand.hex.url();
+    for (tokens, expected) in [
+        (vec![HEALTHY], 0),
+        (vec![HEALTHY, SOON], 1),
+        (vec![HEALTHY, ABSENT, SOON], 3),
+        (vec![HEALTHY, LATE], 2),
+        (vec![REVOKED, ABSENT, SOON], 2),
+    ] {
+        let (code, said) = stand.check(&url, &tokens, &[]).await;
+        assert_eq!(code, Some(expected), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_cannot_be_reached_is_unknown_and_never_a_dead_token() {
+    let stand = Stand::new().await;
+    let refused = "http://127.0.0.1:9";
+    let (code, said) = stand.check(refused, &[HEALTHY], &["--output", "json"]).await;
+    assert_eq!(code, Some(3));
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["tokens"][0]["state"], "unknown");
+    assert_eq!(said["tokens"][0]["reason"], "connect");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_is_taken_at_once_and_only_a_dry_run_tells_about_runs() {
+    let stand = Stand::new().await;
+    let keys = format!("required_scopes: [projects_read, projects_run], {KPI}");
+    let tokens = [("kpis-missing-run-scope", keys.as_str())];
+    let url = stand.hex.url();
+    let (code, said) = stand.check(&url, &tokens, &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("only --dry-run can tell"), "{said}");
+    assert!(stand.hex.requests().iter().all(|request| request.method == "GET"));
+    let (code, said) = stand.check(&url, &tokens, &["--dry-run"]).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("under_scoped") && said.contains("Projects: Run"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_shows_what_check_says() {
+    let stand = Stand::new().await;
+    let url = stand.hex.url();
+    let keys = format!("required_scopes: [projects_read, projects_run], {KPI}, token_owner: finance");
+    let tokens = [HEALTHY, SOON, ("kpis-missing-run-scope", keys.as_str())];
+    let (_, said) = stand.check(&url, &tokens, &["--dry-run"]).await;
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let shown = readme.split_once("check --dry-run --config.file hex-token-exporter.yaml\n").unwrap().1;
+    let shown = shown.split_once("```").unwrap().0;
+    let lines = |text: &str| -> Vec<String> {
+        // The one thing that differs from day to day.
+        let undated = |line: &str| line.split(", on 2").next().unwrap().trim_end().to_owned();
+        text.lines().map(undated).filter(|line| !line.is_empty()).collect()
+    };
+    assert_eq!(lines(shown), lines(&said));
+}

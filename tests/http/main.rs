@@ -1,0 +1,13 @@
+//! What is served, judged over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod admin;
+mod api;
+mod metrics;
+mod page;
+mod probe;
+mod report;
+#[path = "../scripted/mod.rs"]
+mod scripted;
+mod stand;
