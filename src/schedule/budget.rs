@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep_until},
 };
 
@@ -68,25 +68,40 @@ impl Budget {
         inner.paused_until = inner.paused_until.max(inner.now() + pause);
     }
 
-    /// Waits for the turn of a request that has waited `since` then. The longest wait goes first; identity
-    /// checks count as having waited some minutes more.
-    pub async fn acquire(self: &Arc<Self>, class: Class, since: Instant) -> Permit {
+    /// Waits for the turn of a request that has waited `since` then, and for one of the `slots` that all
+    /// workspaces share. The longest wait goes first; identity checks count as having waited some minutes
+    /// more. `None`: there are no slots any more.
+    ///
+    /// Only the first in the queue waits for a slot, and spends nothing meanwhile: requests that had their
+    /// turn and then waited for slots would leave in a burst.
+    pub async fn acquire(
+        self: &Arc<Self>,
+        class: Class,
+        since: Instant,
+        slots: &Arc<Semaphore>,
+    ) -> Option<Permit> {
         let mut ticket = self.queue(class, since);
+        let mut slot = None;
         loop {
-            let turn = self.lock().turn(ticket.key);
+            let turn = self.lock().turn(ticket.key, slot.is_some());
             match turn {
-                Turn::Now => break,
+                Turn::Taken => break,
+                Turn::NeedsSlot => slot = Some(slots.clone().acquire_owned().await.ok()?),
                 Turn::At(time) => {
+                    slot = None;
                     tokio::select! {
                         () = sleep_until(time) => {}
                         () = ticket.called.notified() => {}
                     }
                 }
-                Turn::WhenCalled => ticket.called.notified().await,
+                Turn::WhenCalled => {
+                    slot = None;
+                    ticket.called.notified().await;
+                }
             }
         }
         ticket.taken = true;
-        Permit { budget: self.clone() }
+        Some(Permit { budget: self.clone(), _slot: slot? })
     }
 
     fn queue(self: &Arc<Self>, class: Class, since: Instant) -> Ticket {
@@ -104,7 +119,8 @@ impl Budget {
 }
 
 enum Turn {
-    Now,
+    Taken,
+    NeedsSlot,
     At(Instant),
     WhenCalled,
 }
@@ -114,7 +130,7 @@ impl Inner {
         self.started.elapsed()
     }
 
-    fn turn(&mut self, key: (Duration, u64)) -> Turn {
+    fn turn(&mut self, key: (Duration, u64), has_slot: bool) -> Turn {
         if self.waiting.first_key_value().is_none_or(|(first, _)| *first != key) {
             return Turn::WhenCalled;
         }
@@ -138,11 +154,14 @@ impl Inner {
         if earliest > now {
             return Turn::At(self.started + earliest);
         }
+        if !has_slot {
+            return Turn::NeedsSlot;
+        }
         self.waiting.remove(&key);
         self.in_flight += 1;
         self.spread = self.spread.max(now) + spacing;
         self.wake_first();
-        Turn::Now
+        Turn::Taken
     }
 
     fn wake_first(&self) {
@@ -175,6 +194,7 @@ impl Drop for Ticket {
 #[must_use = "the request must end before the permit does"]
 pub struct Permit {
     budget: Arc<Budget>,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl Drop for Permit {

@@ -46,7 +46,7 @@ pub struct Round<P> {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     lanes: BTreeMap<Name, Lane>,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     /// Whether dry runs are made.
     dry_run: bool,
     progress: Box<dyn Fn(Progress<'_>) + Send + Sync>,
@@ -98,7 +98,7 @@ impl<P: Prober> Round<P> {
                 (workspace.name.clone(), lane)
             })
             .collect();
-        let slots = Semaphore::new(settings.max_concurrency);
+        let slots = Arc::new(Semaphore::new(settings.max_concurrency));
         Self { prober, store, clock, lanes, slots, dry_run, progress: Box::new(progress) }
     }
 
@@ -229,11 +229,10 @@ impl<P: Prober> Round<P> {
         class: Class,
     ) -> Option<(Observation, Observed)> {
         let workspace = self.store.token(name)?.spec.workspace.clone();
-        let permit = self.lane(name)?.budget.acquire(class, Instant::now()).await;
-        let slot = self.slots.acquire().await.ok()?;
+        let permit = self.lane(name)?.budget.acquire(class, Instant::now(), &self.slots).await?;
         (self.progress)(Progress::Asking(name, question.check));
         let observation = self.prober.ask(&workspace, secret, question).await;
-        drop((permit, slot));
+        drop(permit);
         let observed = self.store.observe(name, Some((&workspace, secret)), &observation)?;
         if let Some(pause) = observed.workspace_pause {
             self.lane(name)?.budget.pause(pause);

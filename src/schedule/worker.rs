@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -203,9 +203,9 @@ impl<P: Prober> Worker<P> {
         let queued = Instant::now();
         let since = self.postponed.take_if(|(question, _)| *question == due.question);
         let since = since.map_or(queued, |(_, since)| since);
-        let permits = self.wait_for_turn(due, since).await;
+        let permit = self.wait_for_turn(due, since).await;
         self.shared.observer.budget_waited(&self.desk.lane.workspace, queued.elapsed());
-        let Some(permits) = permits else {
+        let Some(permit) = permit else {
             self.postponed = Some((due.question.clone(), since));
             return None;
         };
@@ -220,19 +220,15 @@ impl<P: Prober> Worker<P> {
             return None;
         }
         let observation = self.shared.prober.ask(&workspace, &secret, due.question.clone()).await;
-        drop(permits);
+        drop(permit);
         Some(((workspace, secret), observation))
     }
 
     /// Waits for the budget and for a slot; not past the time when life or death is due.
-    async fn wait_for_turn(&self, due: &Due, since: Instant) -> Option<(Permit, OwnedSemaphorePermit)> {
-        let permits = async {
-            let permit = self.desk.lane.budget.acquire(due.class, since).await;
-            // The semaphore is never closed.
-            let slot = self.shared.concurrency().acquire_owned().await.ok()?;
-            Some((permit, slot))
-        };
-        tokio::pin!(permits);
+    async fn wait_for_turn(&self, due: &Due, since: Instant) -> Option<Permit> {
+        let slots = self.shared.concurrency();
+        let permit = self.desk.lane.budget.acquire(due.class, since, &slots);
+        tokio::pin!(permit);
         loop {
             let patience = match due.class {
                 Class::Identity => Duration::MAX,
@@ -242,7 +238,7 @@ impl<P: Prober> Worker<P> {
             tokio::select! {
                 biased;
                 () = self.desk.stop.cancelled() => return None,
-                permits = &mut permits => return permits,
+                permit = &mut permit => return permit,
                 () = self.desk.changed.notified() => {}
                 () = sleep(patience) => {}
             }

@@ -196,3 +196,37 @@ async fn at_the_end_a_request_under_way_is_finished_and_waiting_ones_are_not_sen
     assert_eq!(sim.calls().len(), ended + begun);
     assert!(sim.scheduler.is_moving(), "a loop that has ended has not stalled");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_header_that_says_that_nothing_is_left_pauses_its_token_for_at_most_a_minute() {
+    for (reset, paused) in [(None, 60), (Some(secs(20)), 20), (Some(hours(1)), 60)] {
+        let sim = Sim::start([token("airflow").requires(&[Scope::GroupsRead])]);
+        sim.account("airflow", |account| {
+            account.faults.insert(Check::Identity, Fault::Spent(reset));
+        });
+        sim.until(mins(2)).await;
+        assert_eq!(sim.times("airflow", Check::GroupsRead), [paused], "{reset:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_waited_for_a_slot_do_not_leave_in_a_burst() {
+    let slow = |n| {
+        token(&format!("slow{n}"))
+            .configured(|spec| spec.workspace = Arc::new(crate::cast::workspace("slow")))
+    };
+    let tokens: Vec<Token> = crowd(30).into_iter().chain((0..30).map(slow)).collect();
+    let sim = Sim::with(tokens, |sim| {
+        sim.settings.max_concurrency = 4;
+        sim.hex.script().slow = Some(("https://slow.hex.example", secs(30)));
+    });
+    sim.until(mins(40)).await;
+    for origin in ["https://production.hex.example", "https://slow.hex.example"] {
+        let calls = sim.calls();
+        let starts: Vec<Duration> =
+            calls.iter().filter(|call| call.origin == origin).map(|call| call.start).collect();
+        assert!(starts.len() > 100, "{origin}: {}", starts.len());
+        assert!(most(mins(1), starts.iter().copied()) <= 30, "{origin}");
+        assert!(most(secs(1), starts.iter().copied()) <= 3, "{origin}");
+    }
+}

@@ -9,8 +9,8 @@ use std::{
 use hex_token_exporter::{
     clock::Clock,
     domain::{
-        Answer, Body, Check, Digest, DigestKey, Exp, Facts, Failure, Observation, Phases, Question, Scope,
-        Secret, Seen, Uuid, Workspace,
+        Answer, Body, Check, Digest, DigestKey, Exp, Facts, Failure, Observation, Phases, Question, Quota,
+        Scope, Secret, Seen, Uuid, Workspace,
     },
     probe::Prober,
 };
@@ -73,6 +73,8 @@ pub(crate) enum Fault {
     Lost(Failure),
     /// 429.
     RateLimited(Option<Duration>),
+    /// What was asked for, and a header that says that nothing is left.
+    Spent(Option<Duration>),
     /// JSON 200 of another shape.
     OtherShape,
     /// A cache answers.
@@ -99,6 +101,8 @@ pub(crate) struct Script {
     /// Every request meets this.
     pub(crate) outage: Option<Fault>,
     pub(crate) latency: Duration,
+    /// A stack that takes its own time.
+    pub(crate) slow: Option<(&'static str, Duration)>,
     /// Hex's clock minus the exporter's, as its `Date` tells it. `None`: no `Date`.
     pub(crate) skew: Option<SignedDuration>,
     /// Whether the stack has `/users/me`.
@@ -137,6 +141,7 @@ impl Hex {
                 accounts: BTreeMap::new(),
                 outage: None,
                 latency: Duration::from_millis(20),
+                slow: None,
                 skew: Some(SignedDuration::ZERO),
                 has_identity: true,
                 honours_dry_run: true,
@@ -168,7 +173,10 @@ impl Prober for Scripted {
             let mut script = hex.script();
             let running = script.in_flight.entry(credential.clone()).or_default();
             *running += 1;
-            script.latency
+            match script.slow {
+                Some((origin, latency)) if workspace.origin == origin => latency,
+                _ => script.latency,
+            }
         };
         sleep(latency).await;
         let mut script = hex.script();
@@ -270,6 +278,11 @@ impl Fault {
             Self::RateLimited(pause) => {
                 let Seen::Answer(answer) = object(429, false, false, Facts::None) else { unreachable!() };
                 Seen::Answer(Answer { retry_after: pause, ..answer })
+            }
+            Self::Spent(reset_in) => {
+                let facts = Facts::Identity { exp: Exp::Absent, org_id: None, describes_user: false };
+                let Seen::Answer(answer) = object(200, true, false, facts) else { unreachable!() };
+                Seen::Answer(Answer { quota: Some(Quota { remaining: 0, reset_in }), ..answer })
             }
             Self::OtherShape => answer(200, Body::OtherJson),
             Self::Cached => {
