@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use tokio::{net::TcpListener, sync::watch, time::interval};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -151,10 +151,11 @@ fn serve(
         let address = listener.local_addr()?;
         info!(%address, "listening on {address}");
         addresses.push(address);
-        let stopping = tasks.stopping();
+        let (stopping, owner) = (tasks.stopping(), tasks.clone());
         tasks.spawn("http server", async move {
             if let Err(error) = http::server::serve(listener, router, stopping).await {
-                warn!("the server on {address} has ended: {error}");
+                error!("the server on {address} has ended, and the process with it: {error}");
+                owner.fail();
             }
         });
     }

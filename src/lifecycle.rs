@@ -12,6 +12,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
+/// Switches core dumps off, for this process and for good: one would hold every credential.
+pub fn forbid_core_dumps() -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+}
+
 /// The tasks of the process. Ending is asked for softly first: what is under way may finish.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
@@ -52,6 +58,12 @@ impl Tasks {
         self.soft.cancel();
     }
 
+    /// Ends the process because a part of it can't go on: half a monitor is worse than none.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+        self.soft.cancel();
+    }
+
     /// Waits for the end of all tasks, and ends those that take longer than `grace`. `true`: all went well.
     pub async fn finish(&self, grace: Duration) -> bool {
         self.soft.cancel();
@@ -76,8 +88,7 @@ impl Drop for Tripwire {
     fn drop(&mut self) {
         if !self.ended {
             error!(task = self.name, "the task {} has died: the process ends", self.name);
-            self.tasks.failed.store(true, Ordering::Relaxed);
-            self.tasks.soft.cancel();
+            self.tasks.fail();
         }
     }
 }

@@ -72,6 +72,9 @@ fn a_broken_reload_keeps_it_running_and_sigterm_ends_it_with_0() {
         assert!(Command::new("kill").args([format!("-{name}"), id.to_string()]).status().unwrap().success());
     };
     wait_for("listening on");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().filter(|word| *word == "0").count(), 2, "no core dumps: {core}");
     fs::write(&config, "tokens: [").unwrap();
     signal("HUP", child.id());
     wait_for("SIGHUP");

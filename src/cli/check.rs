@@ -11,7 +11,7 @@ use comfy_table::{Cell, Color};
 
 use super::{
     args::{CheckArgs, Output},
-    complain, exit, runtime,
+    block_on, complain, exit,
     table::table,
 };
 use crate::{
@@ -66,7 +66,7 @@ fn check(args: &CheckArgs, environment: &Environment) -> anyhow::Result<u8> {
         .into_iter()
         .map(|token| Assignment { spec: token.spec, credential: token.credential })
         .collect();
-    runtime()?.block_on(round.run(assignments, cadence));
+    block_on(round.run(assignments, cadence))?;
     let snapshot = store.snapshot();
     let reports = Report::by_urgency(&snapshot);
     match args.output {

@@ -8,9 +8,9 @@ use tracing::warn;
 
 use super::{
     args::DemoArgs,
+    block_on,
     fake_hex::{write_credential, write_credentials},
     listen::bind,
-    runtime,
 };
 use crate::{
     app::{App, Options},
@@ -83,7 +83,7 @@ Stop it with Ctrl-C.
 
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     telemetry::start(args.log.level, args.log.format);
-    runtime()?.block_on(async {
+    block_on(async {
         let signals = Signals::listen()?;
         let listener = bind(&args.listen).await?;
         let home = tempfile::tempdir()?;
@@ -124,7 +124,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             stack.shutdown().await;
         }
         Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    })
+    })?
 }
 
 fn rotation(stacks: &[Stack]) -> Duration {

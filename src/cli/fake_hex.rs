@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 
-use super::{args::FakeHexArgs, runtime};
+use super::{args::FakeHexArgs, block_on};
 use crate::{
     fake_hex::{self, Scenario, Stack, Token},
     lifecycle::{Request, Signals},
@@ -28,7 +28,7 @@ pub(super) fn run(args: &FakeHexArgs) -> anyhow::Result<ExitCode> {
     }
     let scenario = Scenario::parse(&text).context("the scenario cannot be played")?;
     telemetry::start(args.log.level, args.log.format);
-    runtime()?.block_on(async {
+    block_on(async {
         let mut signals = Signals::listen()?;
         let stop = async move { while signals.next().await != Request::Stop {} };
         if let Some(directory) = &args.credentials_directory {
@@ -38,7 +38,7 @@ pub(super) fn run(args: &FakeHexArgs) -> anyhow::Result<ExitCode> {
         }
         fake_hex::run(args.listen_address, scenario, stop).await?;
         Ok(ExitCode::SUCCESS)
-    })
+    })?
 }
 
 /// Writes the credentials of a stack's tokens, one file a token.

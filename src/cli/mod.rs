@@ -15,12 +15,13 @@ use std::{
     ffi::OsString,
     io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{CommandFactory, Parser};
 
 use self::args::{Args, Command};
-use crate::{config::Environment, domain::secret::token_like};
+use crate::{config::Environment, domain::secret::token_like, lifecycle};
 
 /// Exit codes, where a command has more to say than "well" and "not": those of monitoring plugins.
 mod exit {
@@ -34,8 +35,15 @@ mod exit {
     pub(super) const UNKNOWN: u8 = 3;
 }
 
+/// How long what hangs in a thread of its own may keep the process from ending.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Runs the command that the arguments ask for.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    if lifecycle::forbid_core_dumps().is_err() {
+        complain("core dumps cannot be switched off: one would hold every credential");
+        return ExitCode::FAILURE;
+    }
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let usage_error = if arguments.iter().any(|argument| argument == "check") { exit::UNKNOWN } else { 2 };
     // Before anything can echo it.
@@ -93,7 +101,11 @@ fn complain(text: &str) {
     let _ = writeln!(anstream::stderr(), "error: {text}");
 }
 
-/// A runtime for a command.
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+/// Runs a command's future to its end. A name resolution that hangs is left behind, and keeps nobody from
+/// leaving.
+fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_timeout(LEAVE_WITHIN);
+    Ok(outcome)
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{args::RunArgs, listen::bind, runtime};
+use super::{args::RunArgs, block_on, listen::bind};
 use crate::{
     app::{App, Options},
     config::Environment,
@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<ExitCode> {
     telemetry::start(args.log.level, args.log.format);
-    runtime()?.block_on(async {
+    block_on(async {
         let signals = Signals::listen()?;
         let mut listeners = Vec::new();
         for address in &args.listen {
@@ -31,5 +31,5 @@ pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<Ex
         })?;
         let ended_well = app.run(signals, args.grace).await;
         Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    })
+    })?
 }
