@@ -10,10 +10,10 @@ use tracing::{error, info, warn};
 use crate::{
     clock::{Clock, SystemClock},
     config::{
-        Environment, Source,
+        DesiredToken, Environment, Source,
         watch::{Desired, Reloader, Watcher},
     },
-    domain::{DigestKey, Name, Workspace},
+    domain::{DigestKey, Name, Shard, Workspace},
     http::{self, BoxFuture},
     lifecycle::{Request, Signals, Tasks},
     metrics::OwnMetrics,
@@ -44,6 +44,8 @@ pub struct Options {
     pub health_listener: Option<TcpListener>,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
+    /// Which of the configured tokens are this process's.
+    pub shard: Shard,
 }
 
 /// A running monitor.
@@ -59,6 +61,7 @@ impl App {
     /// Starts all parts. What is wrong with the configuration is an error; credentials and Hex may come
     /// and go.
     pub fn start(options: Options) -> anyhow::Result<Self> {
+        let shard = options.shard;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
             .context("the configuration cannot be used")?;
@@ -70,7 +73,7 @@ impl App {
         };
         let tasks = Tasks::new();
         let store = Arc::new(Store::new(clock.clone(), key));
-        let own = Arc::new(OwnMetrics::new(0, 1)?);
+        let own = Arc::new(OwnMetrics::new(shard.index(), shard.total())?);
         let wall = clock.clone();
         let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
         let credentials = reloader.clone();
@@ -82,7 +85,8 @@ impl App {
             tasks.clone(),
             move || credentials.reread_credentials(),
         ));
-        let conductor = Conductor { scheduler: scheduler.clone(), store: store.clone(), own: own.clone() };
+        let conductor =
+            Conductor { shard, scheduler: scheduler.clone(), store: store.clone(), own: own.clone() };
         let first = desired.borrow().clone();
         conductor.conform(&first, memory.as_ref())?;
         let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloader: reloader.clone() });
@@ -164,6 +168,7 @@ fn serve(
 
 /// Brings every change of the configuration and the credentials to all parts.
 struct Conductor {
+    shard: Shard,
     scheduler: Arc<Scheduler<HexProber>>,
     store: Arc<Store>,
     own: Arc<OwnMetrics>,
@@ -198,8 +203,10 @@ impl Conductor {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             anyhow!(errors.join("\n"))
         })?;
+        let tokens: Vec<&DesiredToken> =
+            desired.tokens.iter().filter(|token| self.shard.watches(&token.spec.name)).collect();
         let mut planned: BTreeMap<&Name, f64> = BTreeMap::new();
-        for token in &desired.tokens {
+        for token in &tokens {
             *planned.entry(&token.spec.workspace.name).or_default() +=
                 plan::demand(&token.spec, &config.cadence).per_minute();
         }
@@ -217,7 +224,7 @@ impl Conductor {
             workspaces.iter().map(|workspace| {
                 (workspace.clone(), planned.get(&workspace.name).copied().unwrap_or_default())
             }),
-            desired.tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
+            tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
             |spec, digest| memory.and_then(|memory| memory.remembered(spec, digest)),
         );
         self.store.note_reload(ReloadStatus {
@@ -226,8 +233,7 @@ impl Conductor {
         });
         self.own.retain_workspaces(config.workspaces.keys().cloned());
         let settings = Settings { cadence: config.cadence, max_concurrency: config.max_concurrency };
-        let assignments = desired
-            .tokens
+        let assignments = tokens
             .iter()
             .map(|token| Assignment { spec: token.spec.clone(), credential: token.credential.clone() })
             .collect();
