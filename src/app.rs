@@ -1,7 +1,12 @@
 //! The composition root: a configuration and listeners become running parts. The only place where the
 //! parts meet.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use tokio::{net::TcpListener, sync::watch, time::interval};
@@ -85,10 +90,16 @@ impl App {
             tasks.clone(),
             move || credentials.reread_credentials(),
         ));
-        let conductor =
-            Conductor { shard, scheduler: scheduler.clone(), store: store.clone(), own: own.clone() };
+        let memory = Arc::new(Mutex::new(memory));
+        let conductor = Conductor {
+            shard,
+            memory: memory.clone(),
+            scheduler: scheduler.clone(),
+            store: store.clone(),
+            own: own.clone(),
+        };
         let first = desired.borrow().clone();
-        conductor.conform(&first, memory.as_ref())?;
+        conductor.conform(&first)?;
         let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloader: reloader.clone() });
         let parts = http::Parts {
             store: store.clone(),
@@ -101,7 +112,7 @@ impl App {
         let stop = tasks.stopping();
         tasks.spawn("config watcher", watcher.run(stop));
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
-        let keeper = Keeper { store, memory: Arc::new(std::sync::Mutex::new(memory)) };
+        let keeper = Keeper { store, memory };
         tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
         Ok(Self { tasks, reloader, addresses, keeper })
     }
@@ -169,6 +180,7 @@ fn serve(
 /// Brings every change of the configuration and the credentials to all parts.
 struct Conductor {
     shard: Shard,
+    memory: Memory,
     scheduler: Arc<Scheduler<HexProber>>,
     store: Arc<Store>,
     own: Arc<OwnMetrics>,
@@ -188,7 +200,7 @@ impl Conductor {
                 self.store.reset_dry_runs();
                 self.scheduler.reset_dry_runs();
             }
-            if let Err(error) = self.conform(&next, None) {
+            if let Err(error) = self.conform(&next) {
                 warn!("the new configuration cannot be put in force: {error:#}");
                 self.store
                     .note_reload(ReloadStatus { successful: false, last_success: next.reload.last_success });
@@ -196,7 +208,7 @@ impl Conductor {
         }
     }
 
-    fn conform(&self, desired: &Desired, memory: Option<&StateFile>) -> anyhow::Result<()> {
+    fn conform(&self, desired: &Desired) -> anyhow::Result<()> {
         let config = &desired.config;
         let workspaces: Vec<Arc<Workspace>> = config.workspaces.values().cloned().collect();
         self.scheduler.prober().configure(config.cadence.timeout, &workspaces).map_err(|errors| {
@@ -225,7 +237,7 @@ impl Conductor {
                 (workspace.clone(), planned.get(&workspace.name).copied().unwrap_or_default())
             }),
             tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
-            |spec, digest| memory.and_then(|memory| memory.remembered(spec, digest)),
+            |spec, digest| lock(&self.memory).as_ref().and_then(|memory| memory.remembered(spec, digest)),
         );
         self.store.note_reload(ReloadStatus {
             successful: desired.reload.successful,
@@ -242,11 +254,18 @@ impl Conductor {
     }
 }
 
+/// The state file, where one is configured.
+type Memory = Arc<Mutex<Option<StateFile>>>;
+
+fn lock(memory: &Memory) -> MutexGuard<'_, Option<StateFile>> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Judges as time passes, and keeps the state file.
 #[derive(Debug, Clone)]
 struct Keeper {
     store: Arc<Store>,
-    memory: Arc<std::sync::Mutex<Option<StateFile>>>,
+    memory: Memory,
 }
 
 impl Keeper {
@@ -273,8 +292,7 @@ impl Keeper {
     }
 
     fn save(&self) {
-        let mut memory = self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(file) = memory.as_mut()
+        if let Some(file) = lock(&self.memory).as_mut()
             && let Err(error) = file.save(&self.store.snapshot())
         {
             warn!("the state file cannot be written: {error}");
