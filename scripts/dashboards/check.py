@@ -129,14 +129,14 @@ def the_fleet_tells_the_truth(stand, board, checks, now):
     problems = {row["token"]: words(urgent)[str(int(row["Value #A"]))] for row in rows}
     for token, wanted in [
         ("looker-expired", "expired"),
-        ("intern-revoked", "rejected"),
-        ("metabase-dies-soon", "rejected"),
+        ("intern-revoked", "invalid"),
+        ("metabase-dies-soon", "invalid"),
         ("merger-wrong-workspace", "wrong workspace"),
-        ("kpis-missing-run-scope", "scope missing"),
+        ("kpis-missing-run-scope", "under scoped"),
         ("board-unpublished-project", "project unavailable"),
         ("dagster-expires-in-2d", "expires: critical"),
         ("dbt-expires-in-10d", "expires soon"),
-        ("terraform-over-scoped", "may read too much"),
+        ("terraform-over-scoped", "may read more than it must"),
         ("airflow-healthy", None),
         ("ada-personal", None),
     ]:
