@@ -47,6 +47,7 @@ install_what_is_missing() {
     has cc || missing+=(build-essential)
     has curl || missing+=(curl)
     { has prometheus && has promtool; } || missing+=(prometheus)
+    has npm || missing+=(nodejs npm)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     if ((${#missing[@]} > 0)); then
         if ((EUID != 0)); then
@@ -127,5 +128,8 @@ scripts/test-clients.sh </dev/null
 
 step 'a real Prometheus, while a token dies and a workspace fails'
 scripts/e2e-prometheus.py </dev/null
+
+step 'dashboards, asked of a real Prometheus'
+scripts/dashboards/check.py </dev/null
 
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"

@@ -40,8 +40,8 @@ class Board:
             if variable.get("includeAll"):
                 values[name] = variable["allValue"]
         for name, value in (chosen or {}).items():
-            several = isinstance(value, list)
-            values[name] = f"({'|'.join(map(escape, value))})" if several else escape(value)
+            # Grafana escapes what may be several values for `=~`, and leaves what is always one for `=`.
+            values[name] = f"({'|'.join(map(escape, value))})" if isinstance(value, list) else value
         return VARIABLE.sub(lambda found: values[found[1] or found[2]], text)
 
 

@@ -48,7 +48,7 @@ class Checks:
 def chosen_values(stand, board):
     """All values of every variable, each variable asked as Grafana asks it."""
     return {
-        name: stand.label_values(board.fill(variable["query"], {"token": ["x"]} if name != "token" else None))
+        name: stand.label_values(board.fill(variable["query"]))
         for name, variable in board.variables.items()
         if variable["type"] == "query"
     }
@@ -87,9 +87,11 @@ def overrides_meet_columns(stand, board, values, now):
         for token in values.get("token", [None]):
             chosen = {"token": token} if token and not board.variables["token"]["multi"] else {}
             columns |= set(rows_of(stand, board, panel, chosen, now)[0])
-        hidden = {name for step in panel["transformations"] for name in step["options"].get("excludeByName", {})}
+        steps = [step["options"] for step in panel["transformations"]]
+        hidden = {name for step in steps for name in step.get("excludeByName", {})}
         named = {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]}
-        for name in (named - columns - hidden) | (hidden - {"Time"} - {f"Value #{t['refId']}" for t in panel["targets"]} - named):
+        asked = {"Time", "kind"} | {f"Value #{target['refId']}" for target in panel["targets"]}
+        for name in (named - columns - hidden) | (hidden - asked):
             yield f"{board.title} / {panel['title']}: there is no column {name}"
         for name in columns - named:
             yield f"{board.title} / {panel['title']}: the column {name} has no name for people"
@@ -158,8 +160,10 @@ def served_names(page):
 
 
 def watch(stand, all_boards, checks):
-    checks.none("every metric, label value and colour exists; the linter's rules hold",
-                rules.all_rules(all_boards, served_names(get(f"{stand.demo}/metrics"))))
+    checks.none(
+        "every metric, label value and colour exists; the linter's rules hold",
+        rules.all_rules(all_boards, served_names(get(f"{stand.demo}/metrics"))),
+    )
     checks.none("the types are those of @grafana/schema", schema.problems(all_boards))
     stand.until("a token of the demo has died", lambda: stand.query(DEAD), 150)
     # Rates want a while after the last change, and what is rare may not have happened yet.
@@ -173,10 +177,14 @@ def watch(stand, all_boards, checks):
                 break
             time.sleep(2)
         checks.none(f"{board.title}: every query of {len(list(board.queries()))} answers", problems)
-        checks.none(f"{board.title}: every variable has values",
-                    [f"{board.title}: ${name} has none" for name, found in values.items() if not found])
-        checks.none(f"{board.title}: its tables have the columns they speak of",
-                    overrides_meet_columns(stand, board, values, now))
+        checks.none(
+            f"{board.title}: every variable has values",
+            [f"{board.title}: ${name} has none" for name, found in values.items() if not found],
+        )
+        checks.none(
+            f"{board.title}: its tables have the columns they speak of",
+            overrides_meet_columns(stand, board, values, now),
+        )
         if board.json["uid"] == "hex-tokens":
             the_fleet_tells_the_truth(stand, board, checks, now)
 

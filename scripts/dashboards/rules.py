@@ -66,7 +66,9 @@ def dashboard(board, boards):
 
 def variables(board, _):
     sources = [one for one in board.variables.values() if one["type"] == "datasource"]
-    if [(one["name"], one["label"], one["query"]) for one in sources] != [("datasource", "Data source", "prometheus")]:
+    if [(one["name"], one["label"], one["query"]) for one in sources] != [
+        ("datasource", "Data source", "prometheus")
+    ]:
         yield "template-datasource: one variable `datasource` for a Prometheus"
     for name in ("job", "instance"):
         one = board.variables.get(name, {})
@@ -81,6 +83,11 @@ def variables(board, _):
             yield f"template-on-time-change-reload: {name} must be refreshed when the time range changes"
         if not re.fullmatch(r"label_values\(\w+(\{.*\})?, \w+\)", one["query"]):
             yield f"template-label-promql: {name}"
+    for where, expression, _ in board.queries():
+        for sign, name in re.findall(r'(=~|=)\s*"\$(\w+)"', expression):
+            # Grafana escapes the values of a variable for a regular expression only where it may have several.
+            if (sign == "=~") != bool(board.variables.get(name, {}).get("multi")):
+                yield f"{where}: ${name} after {sign}"
     used = {first or second for first, second in VARIABLE.findall(board.path.read_text())}
     for name in set(board.variables) - used:
         yield f"variable {name} is never used"
@@ -140,7 +147,9 @@ def layout(board, _):
         at = panel["gridPos"]
         if at["x"] + at["w"] > 24:
             yield f"{panel['title']}: wider than the page"
-        for cell in ((x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])):
+        for cell in (
+            (x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])
+        ):
             if cell in taken:
                 yield f"{panel['title']}: lies over {taken[cell]}"
                 break
@@ -190,5 +199,5 @@ def bare_names(expression):
     text = re.sub(r"\[[^\]]*\]", " ", text)
     text = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", text)
     for found in re.finditer(r"[a-zA-Z_:][\w:]*", text):
-        if found[0] not in WORDS and not text[found.end():].lstrip().startswith("("):
+        if found[0] not in WORDS and not text[found.end() :].lstrip().startswith("("):
             yield f"target-job: {found[0]} has no matcher"

@@ -34,7 +34,15 @@ CELLS = {
 }
 
 # What Grafana knows of a query variable and of a Prometheus annotation, and the schema does not.
-UNKNOWN_TO_THE_SCHEMA = {"definition", "expr", "step", "titleFormat", "textFormat", "tagKeys", "useValueForTime"}
+UNKNOWN_TO_THE_SCHEMA = {
+    "definition",
+    "expr",
+    "step",
+    "titleFormat",
+    "textFormat",
+    "tagKeys",
+    "useValueForTime",
+}
 
 HEAD = """import type { Dashboard } from '@grafana/schema';
 // Enumerations of the schema are written as their strings in JSON, and every key may be left to its default.
@@ -59,12 +67,29 @@ def problems(boards):
     for board in boards:
         for where, kind, value in parts(board):
             wheres.append((text.count("\n") + 1, where))
-            text += f"const c{len(wheres)}: Plain<{kind}> = {json.dumps(value, indent=1, ensure_ascii=False)};\n"
+            text += (
+                f"const c{len(wheres)}: Plain<{kind}> = {json.dumps(value, indent=1, ensure_ascii=False)};\n"
+            )
     (folder / "check.ts").write_text(text + "export {};\n")
     ran = subprocess.run(
-        [compiler, "--noEmit", "--strict", "--skipLibCheck", "--ignoreConfig", "--target", "es2022",
-         "--module", "nodenext", "--moduleResolution", "nodenext", "check.ts"],
-        cwd=folder, capture_output=True, text=True, check=False,
+        [
+            compiler,
+            "--noEmit",
+            "--strict",
+            "--skipLibCheck",
+            "--ignoreConfig",
+            "--target",
+            "es2022",
+            "--module",
+            "nodenext",
+            "--moduleResolution",
+            "nodenext",
+            "check.ts",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     for line in (ran.stdout + ran.stderr).splitlines():
         if found := re.match(r"check\.ts\((\d+),\d+\): (.*)", line):
@@ -84,7 +109,11 @@ def install(folder):
         with (folder / "npm.log").open("w") as log:
             ran = subprocess.run(
                 ["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", *PACKAGES],
-                cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
                 env={**os.environ, "npm_config_update_notifier": "false"},
             )
         if ran.returncode:
@@ -110,10 +139,18 @@ def parts(board):
         for override in config["overrides"]:
             about = f"{where}, override of {override['matcher']['options']}"
             said = {one["id"]: one["value"] for one in override["properties"]}
-            custom = {name.removeprefix("custom."): value for name, value in said.items() if name.startswith("custom.")}
+            custom = {
+                name.removeprefix("custom."): value
+                for name, value in said.items()
+                if name.startswith("custom.")
+            }
             if custom:
                 yield about, f"F_{words}", cell(custom)
-            yield about, "Field", {name: value for name, value in said.items() if not name.startswith("custom.")}
+            yield (
+                about,
+                "Field",
+                {name: value for name, value in said.items() if not name.startswith("custom.")},
+            )
 
 
 def cell(custom):

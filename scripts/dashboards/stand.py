@@ -68,7 +68,10 @@ class Stand:
         try:
             self.start("demo", self.binary, "demo", "--web.listen-address", self.demo.removeprefix("http://"))
             self.start(
-                "prometheus", "prometheus", "--log.level=warn", f"--config.file={config}",
+                "prometheus",
+                "prometheus",
+                "--log.level=warn",
+                f"--config.file={config}",
                 f"--storage.tsdb.path={self.folder / 'tsdb'}",
                 f"--web.listen-address={self.prometheus.removeprefix('http://')}",
             )
@@ -91,7 +94,11 @@ class Stand:
     def start(self, name, *command):
         with (self.folder / f"{name}.log").open("w") as log:
             self.programs[name] = subprocess.Popen(
-                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
             )
 
     def until(self, what, look, seconds):
