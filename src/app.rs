@@ -22,6 +22,8 @@ use crate::{
     store::{ReloadStatus, Store, persist::StateFile},
 };
 
+pub use crate::http::ExternalUrl;
+
 /// How often all tokens are judged anew, since an expiry may pass without an answer.
 const SETTLE_EVERY: Duration = Duration::from_secs(2);
 
@@ -44,6 +46,8 @@ pub struct Options {
     pub health_listener: Option<TcpListener>,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
+    /// Where people reach it.
+    pub external_url: Option<ExternalUrl>,
 }
 
 /// A running monitor.
@@ -92,6 +96,7 @@ impl App {
             on_demand: handle.clone(),
             reload: options.enable_lifecycle.then(|| handle.clone() as Arc<dyn http::Reload>),
             health: handle.clone(),
+            external_url: options.external_url,
         };
         let addresses = serve(&tasks, options.listeners, options.health_listener, &parts)?;
         let stop = tasks.stopping();

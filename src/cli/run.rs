@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use super::{args::RunArgs, block_on, listen::bind};
 use crate::{
     app::{App, Options},
@@ -11,6 +13,9 @@ use crate::{
 };
 
 pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<ExitCode> {
+    // Read here and not by clap, which would repeat what it refuses.
+    let external_url = args.external_url.as_deref().map(str::parse).transpose();
+    let external_url = external_url.context("--web.external-url")?;
     telemetry::start(args.log.level, args.log.format);
     block_on(async {
         let signals = Signals::listen()?;
@@ -28,6 +33,7 @@ pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<Ex
             listeners,
             health_listener,
             enable_lifecycle: args.enable_lifecycle,
+            external_url,
         })?;
         let ended_well = app.run(signals, args.grace).await;
         Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
