@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows that all of it holds: form, lints, documents, what comes in from outside, tests, and the real
-# binary among real clients and a real Prometheus.
+# binary among real clients, a real Prometheus and a real browser.
 #
 # Needs Rust (with rustfmt and clippy) and Debian 12 or alike. Installs what else is missing where it is
 # run as root, and otherwise says what to install. About ten minutes on two cores from a clean clone.
@@ -46,6 +46,7 @@ install_what_is_missing() {
     local missing=()
     has cc || missing+=(build-essential)
     has curl || missing+=(curl)
+    { has chromium || has chromium-browser; } || missing+=(chromium)
     { has prometheus && has promtool; } || missing+=(prometheus)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     if ((${#missing[@]} > 0)); then
@@ -127,5 +128,8 @@ scripts/test-clients.sh </dev/null
 
 step 'a real Prometheus, while a token dies and a workspace fails'
 scripts/e2e-prometheus.py </dev/null
+
+step 'the status page in a real browser, and the calendar'
+scripts/page.sh </dev/null
 
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"

@@ -111,13 +111,17 @@ async fn a_page_is_read_again_only_where_that_is_asked_for() {
     assert!(!still.contains("http-equiv"));
     assert!(still.contains("href=\"./?state=valid&#38;refresh=30\">refresh by itself"), "{still}");
     let moving = stand.page("/?state=valid&refresh=30").await;
-    assert!(moving.contains("<meta http-equiv=\"refresh\" content=\"30\">"));
+    assert!(
+        moving.contains("<meta http-equiv=\"refresh\" content=\"30; url=./?state=valid&#38;refresh=30\">")
+    );
     assert!(moving.contains("href=\"./?state=valid\">stop refreshing"), "{moving}");
     let detail = stand.page("/tokens/dbt?refresh=30").await;
     assert!(detail.contains("href=\"dbt\">stop refreshing"), "{detail}");
     for (asked, given) in [("1", "5"), ("99999", "3600")] {
         let page = stand.page(&format!("/?refresh={asked}")).await;
-        assert!(page.contains(&format!("http-equiv=\"refresh\" content=\"{given}\"")));
+        assert!(
+            page.contains(&format!("http-equiv=\"refresh\" content=\"{given}; url=./?refresh={given}\""))
+        );
     }
 }
 

@@ -42,6 +42,9 @@ struct Frame {
     now: String,
     /// After how many seconds the page is read again.
     refresh: Option<u32>,
+    /// This page as it is. Where a page is read again without its address being named, and that ends in a
+    /// fragment, Chromium goes to the fragment and reads nothing.
+    again: String,
     /// Leads to this page with that switched on or off.
     toggle: String,
     /// Which tokens the reader's calendar holds.
@@ -61,6 +64,7 @@ impl Frame {
             root,
             now: Second(snapshot.now.at).to_string(),
             refresh: view.refresh,
+            again: format!("{here}{}", view.query()),
             // An empty link would keep the query.
             toggle: format!("{here}{}", view.refreshed(toggled).query()),
             calendar: view.filter.query(),
