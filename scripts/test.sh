@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows that all of it holds: form, lints, documents, what comes in from outside, tests, and the real
-# binary among real clients and a real Prometheus.
+# binary among real clients, a real Prometheus and a real browser.
 #
 # Needs Rust (with rustfmt and clippy) and Debian 12 or alike. Installs what else is missing where it is
 # run as root, and otherwise says what to install. About ten minutes on two cores from a clean clone.
@@ -46,6 +46,7 @@ install_what_is_missing() {
     local missing=()
     has cc || missing+=(build-essential)
     has curl || missing+=(curl)
+    { has chromium || has chromium-browser; } || missing+=(chromium)
     { has prometheus && has promtool; } || missing+=(prometheus)
     { has prometheus-alertmanager && has amtool; } || missing+=(prometheus-alertmanager)
     has npm || missing+=(nodejs npm)
@@ -135,7 +136,11 @@ scripts/alerts.sh </dev/null
 
 step 'a real Alertmanager, while tokens die and a workspace fails'
 scripts/e2e-alerts.py </dev/null
+
 step 'dashboards, asked of a real Prometheus'
 scripts/dashboards/check.py </dev/null
+
+step 'the status page in a real browser, and the calendar'
+scripts/page.sh </dev/null
 
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"

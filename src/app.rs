@@ -27,6 +27,8 @@ use crate::{
     store::{ReloadStatus, Store, persist::StateFile},
 };
 
+pub use crate::http::ExternalUrl;
+
 /// How often all tokens are judged anew, since an expiry may pass without an answer.
 const SETTLE_EVERY: Duration = Duration::from_secs(2);
 
@@ -51,6 +53,8 @@ pub struct Options {
     pub enable_lifecycle: bool,
     /// Which of the configured tokens are this process's.
     pub shard: Shard,
+    /// Where people reach it.
+    pub external_url: Option<ExternalUrl>,
 }
 
 /// A running monitor.
@@ -107,6 +111,7 @@ impl App {
             on_demand: handle.clone(),
             reload: options.enable_lifecycle.then(|| handle.clone() as Arc<dyn http::Reload>),
             health: handle.clone(),
+            external_url: options.external_url,
         };
         let addresses = serve(&tasks, options.listeners, options.health_listener, &parts)?;
         let stop = tasks.stopping();
