@@ -1,7 +1,7 @@
 //! The composition root: a configuration and listeners become running parts. The only place where the
 //! parts meet.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use tokio::{net::TcpListener, sync::watch, time::interval};
@@ -12,9 +12,16 @@ use crate::{
     config::{
         Environment, Source,
         watch::{Desired, Reloader, Watcher},
+        web::{
+            WebConfig,
+            watch::{WebReloader, WebWatcher},
+        },
     },
     domain::{DigestKey, Name, Workspace},
-    http::{self, BoxFuture},
+    http::{
+        self, BoxFuture,
+        server::{Limits, Server},
+    },
     lifecycle::{Request, Signals, Tasks},
     metrics::OwnMetrics,
     probe::HexProber,
@@ -40,7 +47,9 @@ pub struct Options {
     pub environment: Environment,
     /// Where to serve.
     pub listeners: Vec<TcpListener>,
-    /// Where to serve the health paths alone.
+    /// How to serve there: TLS and users. `None`: in plain HTTP, to everybody.
+    pub web_config: Option<PathBuf>,
+    /// Where to serve the health paths alone, in plain HTTP and to everybody.
     pub health_listener: Option<TcpListener>,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
@@ -50,7 +59,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct App {
     tasks: Tasks,
-    reloader: Reloader,
+    reloads: Reloads,
     addresses: Vec<SocketAddr>,
     keeper: Keeper,
 }
@@ -62,6 +71,15 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
             .context("the configuration cannot be used")?;
+        let (web_watcher, web_reloader, web) = match options.web_config {
+            Some(path) => {
+                let (watcher, reloader, web) =
+                    WebWatcher::start(path).context("the web configuration cannot be used")?;
+                (Some(watcher), Some(reloader), web)
+            }
+            None => (None, None, watch::channel(Arc::default()).1),
+        };
+        let reloads = Reloads { config: reloader.clone(), web: web_reloader };
         let config = desired.borrow().config.clone();
         let memory = config.state_file.as_deref().map(open_state_file).transpose()?;
         let key = match &memory {
@@ -73,19 +91,18 @@ impl App {
         let own = Arc::new(OwnMetrics::new(0, 1)?);
         let wall = clock.clone();
         let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
-        let credentials = reloader.clone();
         let scheduler = Arc::new(Scheduler::new(
             prober,
             store.clone(),
             clock.clone(),
             own.clone(),
             tasks.clone(),
-            move || credentials.reread_credentials(),
+            move || reloader.reread_credentials(),
         ));
         let conductor = Conductor { scheduler: scheduler.clone(), store: store.clone(), own: own.clone() };
         let first = desired.borrow().clone();
         conductor.conform(&first, memory.as_ref())?;
-        let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloader: reloader.clone() });
+        let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloads: reloads.clone() });
         let parts = http::Parts {
             store: store.clone(),
             own,
@@ -93,13 +110,15 @@ impl App {
             reload: options.enable_lifecycle.then(|| handle.clone() as Arc<dyn http::Reload>),
             health: handle.clone(),
         };
-        let addresses = serve(&tasks, options.listeners, options.health_listener, &parts)?;
-        let stop = tasks.stopping();
-        tasks.spawn("config watcher", watcher.run(stop));
+        let addresses = serve(&tasks, options.listeners, options.health_listener, &parts, web)?;
+        tasks.spawn("config watcher", watcher.run(tasks.stopping()));
+        if let Some(watcher) = web_watcher {
+            tasks.spawn("web config watcher", watcher.run(tasks.stopping()));
+        }
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
         let keeper = Keeper { store, memory: Arc::new(std::sync::Mutex::new(memory)) };
         tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
-        Ok(Self { tasks, reloader, addresses, keeper })
+        Ok(Self { tasks, reloads, addresses, keeper })
     }
 
     /// Where it serves.
@@ -118,8 +137,8 @@ impl App {
             match request {
                 Request::Stop => break,
                 Request::Reload => {
-                    // What is wrong is logged by the watcher, with the rest of what it finds.
-                    let _ = self.reloader.reload().await;
+                    // What is wrong is logged by the watchers, with the rest of what it finds.
+                    let _ = self.reloads.reload().await;
                 }
             }
         }
@@ -143,23 +162,46 @@ fn serve(
     listeners: Vec<TcpListener>,
     health: Option<TcpListener>,
     parts: &http::Parts,
+    web: watch::Receiver<Arc<WebConfig>>,
 ) -> anyhow::Result<Vec<SocketAddr>> {
     let mut addresses = Vec::new();
-    let all = listeners.into_iter().map(|listener| (listener, http::router(parts.clone())));
-    let health = health.map(|listener| (listener, http::health_router(parts.health.clone())));
-    for (listener, router) in all.chain(health) {
+    let public = Server::new(http::router(parts.clone()), web, Limits::default())?;
+    let all = listeners.into_iter().map(|listener| (listener, public.clone()));
+    // Its limits are its own: who crowds the other addresses can't make the process look dead.
+    let alone = Server::open(http::health_router(parts.health.clone()), Limits::of_health())?;
+    for (listener, server) in all.chain(health.map(|listener| (listener, alone))) {
         let address = listener.local_addr()?;
         info!(%address, "listening on {address}");
         addresses.push(address);
         let (stopping, owner) = (tasks.stopping(), tasks.clone());
         tasks.spawn("http server", async move {
-            if let Err(error) = http::server::serve(listener, router, stopping).await {
+            if let Err(error) = server.serve(listener, stopping).await {
                 error!("the server on {address} has ended, and the process with it: {error}");
                 owner.fail();
             }
         });
     }
     Ok(addresses)
+}
+
+/// What is read again when somebody asks for it.
+#[derive(Debug, Clone)]
+struct Reloads {
+    config: Reloader,
+    web: Option<WebReloader>,
+}
+
+impl Reloads {
+    /// Reads all of it again, and tells all that is wrong.
+    async fn reload(&self) -> Result<(), String> {
+        let mut wrong = Vec::new();
+        wrong.extend(self.config.reload().await.err());
+        if let Some(web) = &self.web {
+            wrong.extend(web.reload().await.err());
+        }
+        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
 }
 
 /// Brings every change of the configuration and the credentials to all parts.
@@ -281,7 +323,7 @@ struct Handle {
     scheduler: Arc<Scheduler<HexProber>>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
-    reloader: Reloader,
+    reloads: Reloads,
 }
 
 impl http::OnDemand for Handle {
@@ -296,8 +338,8 @@ impl http::OnDemand for Handle {
 
 impl http::Reload for Handle {
     fn reload(&self) -> BoxFuture<Result<(), String>> {
-        let reloader = self.reloader.clone();
-        Box::pin(async move { reloader.reload().await.map_err(|error| error.to_string()) })
+        let reloads = self.reloads.clone();
+        Box::pin(async move { reloads.reload().await })
     }
 }
 

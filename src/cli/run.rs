@@ -26,6 +26,7 @@ pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<Ex
             source: args.config.source(),
             environment,
             listeners,
+            web_config: args.web_config.clone(),
             health_listener,
             enable_lifecycle: args.enable_lifecycle,
         })?;

@@ -6,7 +6,10 @@
 mod admin;
 mod answer;
 mod api;
+mod auth;
+mod gate;
 mod guard;
+mod limits;
 mod page;
 mod probe;
 pub mod server;
