@@ -145,12 +145,10 @@ impl Bucket {
     }
 }
 
-/// Why a request has no meaning that all on its way would agree on.
+/// Why a request has no meaning that all on its way would agree on. That its body has one length alone is
+/// seen to by hyper, which refuses all else, or ends the connection where both forms are given.
 fn malformed(head: &Head) -> Option<&'static str> {
     let headers = &head.headers;
-    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
-        return Some("a body has one length: Content-Length or Transfer-Encoding");
-    }
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => {

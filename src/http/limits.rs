@@ -1,7 +1,7 @@
 //! How much of the server its guests may take: connections, time, and requests under way.
 //!
-//! Nobody is kept out by those who came first and do nothing. Where there is no room, the connection that has
-//! waited longest for its client goes; whoever sends a request and reads the answer is never in its place.
+//! Nobody is kept out by those who came first and do nothing. Where there is no room, the connection goes
+//! whose client has kept it waiting longest; whoever sends a request and reads the answer is left alone.
 
 use std::{
     collections::HashMap,
@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// From when on a client that does not read its answer gives way to others.
 const SLOW_READER: Duration = Duration::from_secs(2);
+
+/// How long nobody has to give way, be it for a handshake on a long way.
+const FRESH: Duration = Duration::from_millis(500);
 
 /// How often it is looked for somebody who can give way.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -132,18 +135,25 @@ impl Connections {
         Place { id, connection, connections: self.clone(), _room: room }
     }
 
-    /// Closes the one whose client has kept it waiting longest.
+    /// Closes the one whose client has kept it waiting longest, and for some time at least.
     pub(super) fn close_longest_waiting(&self) {
-        self.close_longest(|state| state.busy == 0);
+        self.close_longest(FRESH, |_| true);
     }
 
-    fn close_longest(&self, which: impl Fn(&State) -> bool) {
+    /// The same where the client does not read its answer.
+    fn close_slow_reader(&self) {
+        self.close_longest(SLOW_READER, |state| state.unread > 0);
+    }
+
+    fn close_longest(&self, at_least: Duration, which: impl Fn(&State) -> bool) {
+        let now = Instant::now();
         let open = self.open();
         let waiting = open.values().filter(|connection| !connection.leave.is_cancelled());
         let longest = waiting
             .filter_map(|connection| {
                 let state = connection.state();
-                which(&state).then(|| (state.since, connection.clone()))
+                let gives_way = state.busy == 0 && now - state.since >= at_least && which(&state);
+                gives_way.then(|| (state.since, connection.clone()))
             })
             .min_by_key(|(since, _)| *since);
         if let Some((_, connection)) = longest {
@@ -259,10 +269,7 @@ impl InFlight {
         };
         let relief = async {
             loop {
-                let slow = Instant::now().checked_sub(SLOW_READER);
-                self.connections.close_longest(|state| {
-                    state.busy == 0 && state.unread > 0 && slow.is_some_and(|slow| state.since < slow)
-                });
+                self.connections.close_slow_reader();
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{
     Error, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
-    crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs},
+    crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs::default_provider},
     version::{TLS12, TLS13},
 };
 
@@ -54,7 +54,7 @@ pub(super) fn read(top: &Section<'_>, inputs: &Inputs, http2: bool) -> Option<Ar
     let versions = versions(&tls, suites.as_deref());
     let groups = groups(&tls);
     let prefer_ours = tls.flag("prefer_server_cipher_suites").unwrap_or(true);
-    let mut provider = aws_lc_rs::default_provider();
+    let mut provider = default_provider();
     if let Some(suites) = suites {
         provider.cipher_suites = suites;
     }
@@ -204,10 +204,9 @@ fn chosen<T>(
     };
     let chosen: Vec<T> = entries.iter().filter_map(served).collect();
     if chosen.is_empty() && !tls.report.concerns(&tls.at(key)) {
-        tls.report.error(
-            &tls.at(key),
-            format!("rustls has no {what} of these; see docs/WEB-CONFIG.md for those that are served"),
-        );
+        let text = format!("rustls has no {what} of these; see docs/WEB-CONFIG.md for those that are served");
+        tls.report.error(&tls.at(key), text);
     }
-    Some(chosen)
+    // Nothing else is said about a choice of nothing.
+    (!chosen.is_empty()).then_some(chosen)
 }
