@@ -1,7 +1,13 @@
 //! The composition root: a configuration and listeners become running parts. The only place where the
 //! parts meet.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use tokio::{net::TcpListener, sync::watch, time::interval};
@@ -10,14 +16,14 @@ use tracing::{error, info, warn};
 use crate::{
     clock::{Clock, SystemClock},
     config::{
-        Environment, Source,
+        DesiredToken, Environment, Source,
         watch::{Desired, Reloader, Watcher},
         web::{
             WebConfig,
             watch::{WebReloader, WebWatcher},
         },
     },
-    domain::{DigestKey, Name, Workspace},
+    domain::{DigestKey, Name, Shard, Workspace},
     http::{
         self, BoxFuture,
         server::{Limits, Server},
@@ -53,6 +59,8 @@ pub struct Options {
     pub health_listener: Option<TcpListener>,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
+    /// Which of the configured tokens are this process's.
+    pub shard: Shard,
 }
 
 /// A running monitor.
@@ -68,17 +76,12 @@ impl App {
     /// Starts all parts. What is wrong with the configuration is an error; credentials and Hex may come
     /// and go.
     pub fn start(options: Options) -> anyhow::Result<Self> {
+        let shard = options.shard;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
             .context("the configuration cannot be used")?;
-        let (web_watcher, web_reloader, web) = match options.web_config {
-            Some(path) => {
-                let (watcher, reloader, web) =
-                    WebWatcher::start(path).context("the web configuration cannot be used")?;
-                (Some(watcher), Some(reloader), web)
-            }
-            None => (None, None, watch::channel(Arc::default()).1),
-        };
+        let tasks = Tasks::new();
+        let (web, web_reloader) = watch_web(&tasks, options.web_config)?;
         let reloads = Reloads { config: reloader.clone(), web: web_reloader };
         let config = desired.borrow().config.clone();
         let memory = config.state_file.as_deref().map(open_state_file).transpose()?;
@@ -86,9 +89,8 @@ impl App {
             Some(file) => file.digest_key(),
             None => DigestKey::random()?,
         };
-        let tasks = Tasks::new();
         let store = Arc::new(Store::new(clock.clone(), key));
-        let own = Arc::new(OwnMetrics::new(0, 1)?);
+        let own = Arc::new(OwnMetrics::new(shard.index(), shard.total())?);
         let wall = clock.clone();
         let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
         let scheduler = Arc::new(Scheduler::new(
@@ -99,9 +101,16 @@ impl App {
             tasks.clone(),
             move || reloader.reread_credentials(),
         ));
-        let conductor = Conductor { scheduler: scheduler.clone(), store: store.clone(), own: own.clone() };
+        let memory = Arc::new(Mutex::new(memory));
+        let conductor = Conductor {
+            shard,
+            memory: memory.clone(),
+            scheduler: scheduler.clone(),
+            store: store.clone(),
+            own: own.clone(),
+        };
         let first = desired.borrow().clone();
-        conductor.conform(&first, memory.as_ref())?;
+        conductor.conform(&first)?;
         let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloads: reloads.clone() });
         let parts = http::Parts {
             store: store.clone(),
@@ -112,11 +121,8 @@ impl App {
         };
         let addresses = serve(&tasks, options.listeners, options.health_listener, &parts, web)?;
         tasks.spawn("config watcher", watcher.run(tasks.stopping()));
-        if let Some(watcher) = web_watcher {
-            tasks.spawn("web config watcher", watcher.run(tasks.stopping()));
-        }
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
-        let keeper = Keeper { store, memory: Arc::new(std::sync::Mutex::new(memory)) };
+        let keeper = Keeper { store, memory };
         tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
         Ok(Self { tasks, reloads, addresses, keeper })
     }
@@ -155,6 +161,17 @@ fn open_state_file(path: &std::path::Path) -> anyhow::Result<StateFile> {
         warn!(path = %path.display(), "starting without the state of an earlier run: the state file: {trouble}");
     }
     Ok(file)
+}
+
+/// The web configuration as it changes. Without a file, it never does.
+fn watch_web(
+    tasks: &Tasks,
+    path: Option<PathBuf>,
+) -> anyhow::Result<(watch::Receiver<Arc<WebConfig>>, Option<WebReloader>)> {
+    let Some(path) = path else { return Ok((watch::channel(Arc::default()).1, None)) };
+    let (watcher, reloader, web) = WebWatcher::start(path).context("the web configuration cannot be used")?;
+    tasks.spawn("web config watcher", watcher.run(tasks.stopping()));
+    Ok((web, Some(reloader)))
 }
 
 fn serve(
@@ -206,6 +223,8 @@ impl Reloads {
 
 /// Brings every change of the configuration and the credentials to all parts.
 struct Conductor {
+    shard: Shard,
+    memory: Memory,
     scheduler: Arc<Scheduler<HexProber>>,
     store: Arc<Store>,
     own: Arc<OwnMetrics>,
@@ -225,7 +244,7 @@ impl Conductor {
                 self.store.reset_dry_runs();
                 self.scheduler.reset_dry_runs();
             }
-            if let Err(error) = self.conform(&next, None) {
+            if let Err(error) = self.conform(&next) {
                 warn!("the new configuration cannot be put in force: {error:#}");
                 self.store
                     .note_reload(ReloadStatus { successful: false, last_success: next.reload.last_success });
@@ -233,15 +252,17 @@ impl Conductor {
         }
     }
 
-    fn conform(&self, desired: &Desired, memory: Option<&StateFile>) -> anyhow::Result<()> {
+    fn conform(&self, desired: &Desired) -> anyhow::Result<()> {
         let config = &desired.config;
         let workspaces: Vec<Arc<Workspace>> = config.workspaces.values().cloned().collect();
         self.scheduler.prober().configure(config.cadence.timeout, &workspaces).map_err(|errors| {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             anyhow!(errors.join("\n"))
         })?;
+        let tokens: Vec<&DesiredToken> =
+            desired.tokens.iter().filter(|token| self.shard.watches(&token.spec.name)).collect();
         let mut planned: BTreeMap<&Name, f64> = BTreeMap::new();
-        for token in &desired.tokens {
+        for token in &tokens {
             *planned.entry(&token.spec.workspace.name).or_default() +=
                 plan::demand(&token.spec, &config.cadence).per_minute();
         }
@@ -259,8 +280,8 @@ impl Conductor {
             workspaces.iter().map(|workspace| {
                 (workspace.clone(), planned.get(&workspace.name).copied().unwrap_or_default())
             }),
-            desired.tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
-            |spec, digest| memory.and_then(|memory| memory.remembered(spec, digest)),
+            tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
+            |spec, digest| lock(&self.memory).as_ref().and_then(|memory| memory.remembered(spec, digest)),
         );
         self.store.note_reload(ReloadStatus {
             successful: desired.reload.successful,
@@ -268,8 +289,7 @@ impl Conductor {
         });
         self.own.retain_workspaces(config.workspaces.keys().cloned());
         let settings = Settings { cadence: config.cadence, max_concurrency: config.max_concurrency };
-        let assignments = desired
-            .tokens
+        let assignments = tokens
             .iter()
             .map(|token| Assignment { spec: token.spec.clone(), credential: token.credential.clone() })
             .collect();
@@ -278,11 +298,18 @@ impl Conductor {
     }
 }
 
+/// The state file, where one is configured.
+type Memory = Arc<Mutex<Option<StateFile>>>;
+
+fn lock(memory: &Memory) -> MutexGuard<'_, Option<StateFile>> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Judges as time passes, and keeps the state file.
 #[derive(Debug, Clone)]
 struct Keeper {
     store: Arc<Store>,
-    memory: Arc<std::sync::Mutex<Option<StateFile>>>,
+    memory: Memory,
 }
 
 impl Keeper {
@@ -309,8 +336,7 @@ impl Keeper {
     }
 
     fn save(&self) {
-        let mut memory = self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(file) = memory.as_mut()
+        if let Some(file) = lock(&self.memory).as_mut()
             && let Err(error) = file.save(&self.store.snapshot())
         {
             warn!("the state file cannot be written: {error}");

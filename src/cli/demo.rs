@@ -15,6 +15,7 @@ use super::{
 use crate::{
     app::{App, Options},
     config::{Environment, Source},
+    domain::Shard,
     fake_hex::{FakeHex, Scenario, Stack},
     lifecycle::Signals,
     telemetry,
@@ -106,6 +107,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             web_config: None,
             health_listener: None,
             enable_lifecycle: false,
+            shard: Shard::default(),
         })?;
         for address in app.addresses() {
             welcome(&format!("http://{address}"), &stacks)?;

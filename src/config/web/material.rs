@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use zeroize::Zeroizing;
 
 use super::super::{
-    file::Content,
+    credentials::is_exposed,
     finding::{Path, Report},
     inputs::Inputs,
     section::{self, Section},
@@ -47,7 +47,9 @@ pub(super) fn read(tls: &Section<'_>, key: &str, inputs: &Inputs, secret: bool) 
         }
         (None, Some(file)) => {
             let name = section::text(tls.report, &file)?;
-            match inputs.read_checked(name.as_ref(), MAX_BYTES, is_exposed) {
+            match inputs
+                .read_checked(name.as_ref(), MAX_BYTES, |content| is_exposed(&inputs.resolve(name), content))
+            {
                 Ok((pem, exposed)) => {
                     if exposed && secret {
                         let text = "the private key is readable by every user of this machine; chmod o-r";
@@ -86,12 +88,6 @@ pub(super) fn private_key(report: &Report, material: &Material) -> Option<Privat
         report.error(&material.path, text);
     }
     key
-}
-
-/// Whether every user of the machine can read the file.
-pub(super) fn is_exposed(content: &Content) -> bool {
-    const WORLD_READABLE: u32 = 0o004;
-    content.mode & WORLD_READABLE != 0 && !content.in_memory
 }
 
 /// Whether the web configuration holds a private key itself.

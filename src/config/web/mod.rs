@@ -20,6 +20,7 @@ pub use password::PasswordHash;
 
 use super::{
     ConfigErrors, Finding,
+    credentials::is_exposed,
     finding::{self, Report},
     inputs::Inputs,
     section::{self, Entry, Section},
@@ -106,7 +107,7 @@ fn load_recorded(path: &Path) -> (Inputs, Result<LoadedWeb, ConfigErrors>) {
 fn read(path: &Path, inputs: &Inputs) -> Result<LoadedWeb, ConfigErrors> {
     let file = path.file_name().map_or(path, Path::new);
     let (bytes, exposed) = inputs
-        .read_checked(file, MAX_BYTES, material::is_exposed)
+        .read_checked(file, MAX_BYTES, |content| is_exposed(path, content))
         .map_err(|reason| Finding::general(format!("the web configuration file: {reason}")))?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| Finding::general("the web configuration file is not UTF-8; save it as UTF-8"))?;
