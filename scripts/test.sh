@@ -46,6 +46,7 @@ install_what_is_missing() {
     local missing=()
     has cc || missing+=(build-essential)
     has curl || missing+=(curl)
+    has openssl || missing+=(openssl)
     { has prometheus && has promtool; } || missing+=(prometheus)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     if ((${#missing[@]} > 0)); then
@@ -127,5 +128,8 @@ scripts/test-clients.sh </dev/null
 
 step 'a real Prometheus, while a token dies and a workspace fails'
 scripts/e2e-prometheus.py </dev/null
+
+step 'TLS, users and slow clients at our own port, by curl, openssl and Prometheus'
+scripts/e2e-web.sh </dev/null
 
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"

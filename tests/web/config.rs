@@ -75,6 +75,15 @@ fn a_file_of_other_exporters_holds_and_what_rustls_lacks_is_named() {
 }
 
 #[test]
+fn the_document_names_every_key() {
+    let document = include_str!("../../docs/WEB-CONFIG.md");
+    let keys = COMPLETE.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key.trim());
+    for key in keys.filter(|key| !["alice", "bob"].contains(key)) {
+        assert!(document.contains(key), "docs/WEB-CONFIG.md does not name {key}");
+    }
+}
+
+#[test]
 fn little_is_enough() {
     for text in [
         "",

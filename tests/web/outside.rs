@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    thread::JoinHandle,
 };
 
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
@@ -16,17 +17,28 @@ use tokio::{
 
 use crate::{
     pki::{self, Authority, dns},
-    stand::{Answer, Client, within},
+    stand::{Answer, Client, get_http2, within},
 };
 
 /// The real binary; it goes when the test does.
-struct Exporter(Child);
+struct Exporter {
+    child: Child,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Exporter {
+    /// Ends it, and tells all that it logged.
+    fn end(mut self) -> String {
+        self.child.kill().unwrap();
+        self.log.take().unwrap().join().unwrap()
+    }
+}
 
 impl Drop for Exporter {
     fn drop(&mut self) {
         // Where it is gone already, all is well.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -60,8 +72,8 @@ async fn watching(home: &Path, arguments: &[&str]) -> (FakeHex, Exporter, Vec<St
         .take(served)
         .collect();
     // What is not read would block the exporter.
-    std::thread::spawn(move || log.for_each(drop));
-    (hex, Exporter(child), addresses)
+    let log = std::thread::spawn(move || log.collect::<Vec<_>>().join("\n"));
+    (hex, Exporter { child, log: Some(log) }, addresses)
 }
 
 async fn get(address: &str, path: &str) -> Answer {
@@ -178,4 +190,43 @@ async fn health_is_told_at_an_address_of_its_own_without_tls_and_users() {
     };
     assert_eq!(ask("").await, 401);
     assert_eq!(ask("Authorization: Basic cHJvbWV0aGV1czpjb3JyZWN0\r\n").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_hash_or_key_is_logged_however_much_is() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    pki::write(home.path(), &authority);
+    let web = home.path().join("web.yml");
+    let hash = bcrypt::hash("open-sesame-canary", 4).unwrap();
+    let text = format!(
+        "tls_server_config: {{cert_file: server.pem, key_file: server.key}}\nbasic_auth_users: {{prometheus: '{hash}'}}\n"
+    );
+    fs::write(&web, &text).unwrap();
+    let arguments =
+        ["--web.config.file", web.to_str().unwrap(), "--log.level", "trace", "--web.enable-lifecycle"];
+    let (_hex, exporter, addresses) = watching(home.path(), &arguments).await;
+    // Of "prometheus:open-sesame-canary".
+    let header = "Basic cHJvbWV0aGV1czpvcGVuLXNlc2FtZS1jYW5hcnk=";
+    let connect = async |alpn| {
+        let client = Client { alpn, ..Client::default() };
+        client.connect(addresses[0].parse().unwrap(), &authority.pem()).await.unwrap()
+    };
+    let request =
+        format!("GET /metrics?canary-query HTTP/1.1\r\nHost: localhost\r\nAuthorization: {header}\r\n");
+    assert_eq!(Answer::of(connect(&[]).await, &request).await.status, 200);
+    let wrong = request.replace("Basic cHJv", "Basic eHJv").replace("GET", "POST");
+    assert_eq!(Answer::of(connect(&[]).await, &wrong).await.status, 401);
+    assert_eq!(get_http2(connect(&[b"h2"]).await, "/metrics?canary-query", header).await, 200);
+    // Written where they do not belong.
+    fs::write(&web, text.replace("prometheus:", "prometheus: open-sesame-canary, ")).unwrap();
+    let reload = request.replace("GET /metrics?canary-query", "POST /-/reload");
+    let refused = Answer::of(connect(&[]).await, &reload).await;
+    assert_eq!(refused.status, 500);
+    let key = fs::read_to_string(home.path().join("server.key")).unwrap();
+    let log = exporter.end();
+    assert!(log.contains("level=trace") && log.contains("not reloaded"), "all was logged");
+    for canary in ["canary", "cHJvbWV0aGV1", "eHJvbWV0aGV1", &hash[7..], key.lines().nth(1).unwrap()] {
+        assert!(!log.contains(canary) && !refused.text.contains(canary), "{canary} is in the log");
+    }
 }

@@ -2,11 +2,17 @@
 
 use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{Router, body::Bytes, routing::get};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    routing::get,
+};
 use hex_token_exporter::{
     config::web::watch::{WebReloader, WebWatcher},
     http::server::{Limits, Server},
 };
+use hyper::{Request, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -151,6 +157,18 @@ impl Client {
         config.alpn_protocols = self.alpn.iter().map(|protocol| protocol.to_vec()).collect();
         let socket = TcpStream::connect(address).await?;
         TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), socket).await
+    }
+}
+
+/// The status of a page over HTTP/2.
+pub(crate) async fn get_http2(stream: TlsStream<TcpStream>, path: &str, authorization: &str) -> u16 {
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let request = Request::get(format!("https://localhost{path}"));
+    let request = request.header("authorization", authorization).body(Body::empty()).unwrap();
+    tokio::select! {
+        answer = sender.send_request(request) => answer.unwrap().status().as_u16(),
+        ended = connection => panic!("{ended:?}"),
     }
 }
 
