@@ -47,6 +47,7 @@ install_what_is_missing() {
     has cc || missing+=(build-essential)
     has curl || missing+=(curl)
     { has chromium || has chromium-browser; } || missing+=(chromium)
+    has openssl || missing+=(openssl)
     { has prometheus && has promtool; } || missing+=(prometheus)
     { has prometheus-alertmanager && has amtool; } || missing+=(prometheus-alertmanager)
     has npm || missing+=(nodejs npm)
@@ -142,5 +143,8 @@ scripts/dashboards/check.py </dev/null
 
 step 'the status page in a real browser, and the calendar'
 scripts/page.sh </dev/null
+
+step 'TLS, users and slow clients at our own port, by curl, openssl and Prometheus'
+scripts/e2e-web.sh </dev/null
 
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,9 +18,16 @@ use crate::{
     config::{
         DesiredToken, Environment, Source,
         watch::{Desired, Reloader, Watcher},
+        web::{
+            WebConfig,
+            watch::{WebReloader, WebWatcher},
+        },
     },
     domain::{DigestKey, Name, Shard, Workspace},
-    http::{self, BoxFuture},
+    http::{
+        self, BoxFuture,
+        server::{Limits, Server},
+    },
     lifecycle::{Request, Signals, Tasks},
     metrics::OwnMetrics,
     probe::HexProber,
@@ -47,7 +55,9 @@ pub struct Options {
     pub environment: Environment,
     /// Where to serve.
     pub listeners: Vec<TcpListener>,
-    /// Where to serve the health paths alone.
+    /// How to serve there: TLS and users. `None`: in plain HTTP, to everybody.
+    pub web_config: Option<PathBuf>,
+    /// Where to serve the health paths alone, in plain HTTP and to everybody.
     pub health_listener: Option<TcpListener>,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
@@ -61,7 +71,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct App {
     tasks: Tasks,
-    reloader: Reloader,
+    reloads: Reloads,
     addresses: Vec<SocketAddr>,
     keeper: Keeper,
 }
@@ -74,25 +84,26 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
             .context("the configuration cannot be used")?;
+        let tasks = Tasks::new();
+        let (web, web_reloader) = watch_web(&tasks, options.web_config)?;
+        let reloads = Reloads { config: reloader.clone(), web: web_reloader };
         let config = desired.borrow().config.clone();
         let memory = config.state_file.as_deref().map(open_state_file).transpose()?;
         let key = match &memory {
             Some(file) => file.digest_key(),
             None => DigestKey::random()?,
         };
-        let tasks = Tasks::new();
         let store = Arc::new(Store::new(clock.clone(), key));
         let own = Arc::new(OwnMetrics::new(shard.index(), shard.total())?);
         let wall = clock.clone();
         let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
-        let credentials = reloader.clone();
         let scheduler = Arc::new(Scheduler::new(
             prober,
             store.clone(),
             clock.clone(),
             own.clone(),
             tasks.clone(),
-            move || credentials.reread_credentials(),
+            move || reloader.reread_credentials(),
         ));
         let memory = Arc::new(Mutex::new(memory));
         let conductor = Conductor {
@@ -104,7 +115,7 @@ impl App {
         };
         let first = desired.borrow().clone();
         conductor.conform(&first)?;
-        let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloader: reloader.clone() });
+        let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloads: reloads.clone() });
         let parts = http::Parts {
             store: store.clone(),
             own,
@@ -113,13 +124,12 @@ impl App {
             health: handle.clone(),
             external_url: options.external_url,
         };
-        let addresses = serve(&tasks, options.listeners, options.health_listener, &parts)?;
-        let stop = tasks.stopping();
-        tasks.spawn("config watcher", watcher.run(stop));
+        let addresses = serve(&tasks, options.listeners, options.health_listener, &parts, web)?;
+        tasks.spawn("config watcher", watcher.run(tasks.stopping()));
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
         let keeper = Keeper { store, memory };
         tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
-        Ok(Self { tasks, reloader, addresses, keeper })
+        Ok(Self { tasks, reloads, addresses, keeper })
     }
 
     /// Where it serves.
@@ -138,8 +148,8 @@ impl App {
             match request {
                 Request::Stop => break,
                 Request::Reload => {
-                    // What is wrong is logged by the watcher, with the rest of what it finds.
-                    let _ = self.reloader.reload().await;
+                    // What is wrong is logged by the watchers, with the rest of what it finds.
+                    let _ = self.reloads.reload().await;
                 }
             }
         }
@@ -158,28 +168,62 @@ fn open_state_file(path: &std::path::Path) -> anyhow::Result<StateFile> {
     Ok(file)
 }
 
+/// The web configuration as it changes. Without a file, it never does.
+fn watch_web(
+    tasks: &Tasks,
+    path: Option<PathBuf>,
+) -> anyhow::Result<(watch::Receiver<Arc<WebConfig>>, Option<WebReloader>)> {
+    let Some(path) = path else { return Ok((watch::channel(Arc::default()).1, None)) };
+    let (watcher, reloader, web) = WebWatcher::start(path).context("the web configuration cannot be used")?;
+    tasks.spawn("web config watcher", watcher.run(tasks.stopping()));
+    Ok((web, Some(reloader)))
+}
+
 fn serve(
     tasks: &Tasks,
     listeners: Vec<TcpListener>,
     health: Option<TcpListener>,
     parts: &http::Parts,
+    web: watch::Receiver<Arc<WebConfig>>,
 ) -> anyhow::Result<Vec<SocketAddr>> {
     let mut addresses = Vec::new();
-    let all = listeners.into_iter().map(|listener| (listener, http::router(parts.clone())));
-    let health = health.map(|listener| (listener, http::health_router(parts.health.clone())));
-    for (listener, router) in all.chain(health) {
+    let public = Server::new(http::router(parts.clone()), web, Limits::default())?;
+    let all = listeners.into_iter().map(|listener| (listener, public.clone()));
+    // Its limits are its own: who crowds the other addresses can't make the process look dead.
+    let alone = Server::open(http::health_router(parts.health.clone()), Limits::of_health())?;
+    for (listener, server) in all.chain(health.map(|listener| (listener, alone))) {
         let address = listener.local_addr()?;
         info!(%address, "listening on {address}");
         addresses.push(address);
         let (stopping, owner) = (tasks.stopping(), tasks.clone());
         tasks.spawn("http server", async move {
-            if let Err(error) = http::server::serve(listener, router, stopping).await {
+            if let Err(error) = server.serve(listener, stopping).await {
                 error!("the server on {address} has ended, and the process with it: {error}");
                 owner.fail();
             }
         });
     }
     Ok(addresses)
+}
+
+/// What is read again when somebody asks for it.
+#[derive(Debug, Clone)]
+struct Reloads {
+    config: Reloader,
+    web: Option<WebReloader>,
+}
+
+impl Reloads {
+    /// Reads all of it again, and tells all that is wrong.
+    async fn reload(&self) -> Result<(), String> {
+        let mut wrong = Vec::new();
+        wrong.extend(self.config.reload().await.err());
+        if let Some(web) = &self.web {
+            wrong.extend(web.reload().await.err());
+        }
+        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
 }
 
 /// Brings every change of the configuration and the credentials to all parts.
@@ -310,7 +354,7 @@ struct Handle {
     scheduler: Arc<Scheduler<HexProber>>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
-    reloader: Reloader,
+    reloads: Reloads,
 }
 
 impl http::OnDemand for Handle {
@@ -325,8 +369,8 @@ impl http::OnDemand for Handle {
 
 impl http::Reload for Handle {
     fn reload(&self) -> BoxFuture<Result<(), String>> {
-        let reloader = self.reloader.clone();
-        Box::pin(async move { reloader.reload().await.map_err(|error| error.to_string()) })
+        let reloads = self.reloads.clone();
+        Box::pin(async move { reloads.reload().await })
     }
 }
 

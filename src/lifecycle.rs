@@ -13,8 +13,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 /// Switches core dumps off, for this process and for good: one would hold every credential.
+///
+/// The limit alone is not enough, since the kernel does not keep to it where it pipes dumps to a program. Not
+/// being dumpable also keeps other processes of the same user from tracing this one, and from reading its
+/// memory and environment in /proc.
 pub fn forbid_core_dumps() -> std::io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }
 
@@ -129,5 +134,17 @@ impl Signals {
         };
         info!(signal = name, "received {name}");
         request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    #[test]
+    fn no_core_is_dumped_to_a_file_or_to_a_program() {
+        super::forbid_core_dumps().unwrap();
+        assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
+        assert!(matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable)));
     }
 }

@@ -77,7 +77,11 @@ pub(super) struct RunArgs {
     /// Where to serve; may be given several times
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9847")]
     pub(super) listen: Vec<String>,
-    /// Where to serve /-/healthy and /-/ready alone
+    /// TLS and users for these addresses, in the format of the Prometheus exporters; read again when it
+    /// changes
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub(super) web_config: Option<PathBuf>,
+    /// Where to serve /-/healthy and /-/ready alone, without TLS and users
     #[arg(long = "web.health-address", value_name = "ADDRESS")]
     pub(super) health: Option<String>,
     /// Where people open the status page, such as <https://monitoring.example/hex-tokens>; for links in the calendar

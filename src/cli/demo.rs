@@ -105,6 +105,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             source: Source::File(config),
             environment: Environment::from_iter([]),
             listeners: vec![listener],
+            web_config: None,
             health_listener: None,
             enable_lifecycle: false,
             shard: Shard::default(),

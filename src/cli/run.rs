@@ -32,6 +32,7 @@ pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<Ex
             source: args.config.source(),
             environment,
             listeners,
+            web_config: args.web_config.clone(),
             health_listener,
             enable_lifecycle: args.enable_lifecycle,
             shard: Shard::new(args.shard, args.total_shards)?,

@@ -94,7 +94,8 @@ fn problem(reason: Unreadable) -> CredentialProblem {
     }
 }
 
-fn is_exposed(path: &Path, content: &Content) -> bool {
+/// Whether every user of the machine can read a file that should be a secret.
+pub(super) fn is_exposed(path: &Path, content: &Content) -> bool {
     const WORLD_READABLE: u32 = 0o004;
     let mounted = MOUNTED.iter().any(|directory| path.starts_with(directory));
     content.mode & WORLD_READABLE != 0 && !mounted && !content.in_memory

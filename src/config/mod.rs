@@ -33,6 +33,7 @@ mod section;
 mod settings;
 mod validate;
 pub mod watch;
+pub mod web;
 mod workspace;
 mod yaml;
 

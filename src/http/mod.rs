@@ -7,9 +7,12 @@
 mod admin;
 mod answer;
 mod api;
+mod auth;
 mod calendar;
 mod external_url;
+mod gate;
 mod guard;
+mod limits;
 mod page;
 mod probe;
 pub mod server;

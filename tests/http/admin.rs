@@ -88,7 +88,11 @@ async fn every_answer_is_guarded_and_none_repeats_what_was_asked() {
         (Method::OPTIONS, "/metrics", 405),
         (Method::POST, "/-/ready", 405),
     ] {
-        let request = stand.request(method.clone(), path).header("origin", "https://evil.example");
+        let mut request = stand.request(method.clone(), path);
+        // What may change something is refused to other sites whatever it is; see tests/web/.
+        if method == Method::GET || method == Method::OPTIONS {
+            request = request.header("origin", "https://evil.example");
+        }
         let response = request.send().await.unwrap();
         let headers = response.headers().clone();
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");

@@ -12,7 +12,10 @@ use std::{
 
 use hex_token_exporter::{
     domain::Name,
-    http::{self, BoxFuture, Health, OnDemand, Parts, Reload},
+    http::{
+        self, BoxFuture, Health, OnDemand, Parts, Reload,
+        server::{Limits, Server},
+    },
     metrics::OwnMetrics,
 };
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -146,7 +149,8 @@ async fn serve(router: axum::Router) -> (SocketAddr, CancellationToken, JoinSet<
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
     let mut server = JoinSet::new();
-    server.spawn(http::server::serve(listener, router, shutdown.clone()));
+    let serving = Server::open(router, Limits::default()).unwrap();
+    server.spawn(serving.serve(listener, shutdown.clone()));
     (address, shutdown, server)
 }
 

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use hex_token_exporter::{
     domain::Name,
-    http::{self, BoxFuture, Health, OnDemand, Parts},
+    http::{
+        self, BoxFuture, Health, OnDemand, Parts,
+        server::{Limits, Server},
+    },
     metrics::OwnMetrics,
 };
 use reqwest::{Client, Response};
@@ -61,7 +64,8 @@ impl Stand {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
-        server.spawn(http::server::serve(listener, router, CancellationToken::new()));
+        let own_port = Server::open(router, Limits::default()).unwrap();
+        server.spawn(own_port.serve(listener, CancellationToken::new()));
         let client = Client::builder().no_gzip().no_proxy().build().unwrap();
         Self { script, address, client, _server: server }
     }

@@ -1,0 +1,13 @@
+//! Our own port, as friends and strangers meet it: TLS, users, limits, and requests of every odd form.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod config;
+mod forms;
+mod limits;
+mod outside;
+mod pki;
+mod reload;
+mod stand;
+mod tls;
+mod users;
