@@ -32,6 +32,18 @@ fn a_token_on_the_command_line_is_refused_and_not_echoed() {
 }
 
 #[test]
+fn a_bad_external_url_is_told_without_being_echoed() {
+    for (url, why) in [("https://ada:pa55@a.example", "user name"), ("gopher://pa55", "http://")] {
+        let (code, said) = run(&["--web.external-url", url]);
+        assert_eq!(code, Some(1));
+        assert!(
+            said.contains("--web.external-url") && said.contains(why) && !said.contains("pa55"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn check_without_a_usable_configuration_is_unknown_and_validate_fails() {
     assert_eq!(run(&["check"]).0, Some(3));
     assert_eq!(run(&["check", "--no-such-flag"]).0, Some(3));

@@ -113,6 +113,8 @@ async fn no_output_holds_any_piece_of_a_credential() {
     }
     for path in [
         "/",
+        "/tokens/good",
+        "/calendar.ics",
         "/metrics",
         "/probe?name=good",
         "/api/v1/tokens",
@@ -123,6 +125,8 @@ async fn no_output_holds_any_piece_of_a_credential() {
         &format!("/probe?name={token}"),
         &format!("/probe?target={token}"),
         &format!("/api/v1/tokens/{token}"),
+        &format!("/tokens/{token}"),
+        &format!("/?text={token}"),
     ] {
         assert_silent(path, &get(path).await, &token);
     }
