@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows that all of it holds: form, lints, documents, what comes in from outside, tests, and the real
-# binary among real clients and a real Prometheus.
+# binary among real clients, a real Prometheus and a real browser.
 #
 # Needs Rust (with rustfmt and clippy) and Debian 12 or alike. Installs what else is missing where it is
 # run as root, and otherwise says what to install. About ten minutes on two cores from a clean clone.
@@ -47,7 +47,10 @@ install_what_is_missing() {
     has cc || missing+=(build-essential)
     has curl || missing+=(curl)
     has openssl || missing+=(openssl)
+    { has chromium || has chromium-browser; } || missing+=(chromium)
     { has prometheus && has promtool; } || missing+=(prometheus)
+    { has prometheus-alertmanager && has amtool; } || missing+=(prometheus-alertmanager)
+    has npm || missing+=(nodejs npm)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     if ((${#missing[@]} > 0)); then
         if ((EUID != 0)); then
@@ -131,5 +134,17 @@ scripts/e2e-prometheus.py </dev/null
 
 step 'TLS, users and slow clients at our own port, by curl, openssl and Prometheus'
 scripts/e2e-web.sh </dev/null
+
+step 'alert rules, their stories, and where alerts go'
+scripts/alerts.sh </dev/null
+
+step 'a real Alertmanager, while tokens die and a workspace fails'
+scripts/e2e-alerts.py </dev/null
+
+step 'dashboards, asked of a real Prometheus'
+scripts/dashboards/check.py </dev/null
+
+step 'the status page in a real browser, and the calendar'
+scripts/page.sh </dev/null
 
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"

@@ -35,6 +35,8 @@ use crate::{
     store::{ReloadStatus, Store, persist::StateFile},
 };
 
+pub use crate::http::ExternalUrl;
+
 /// How often all tokens are judged anew, since an expiry may pass without an answer.
 const SETTLE_EVERY: Duration = Duration::from_secs(2);
 
@@ -61,6 +63,8 @@ pub struct Options {
     pub enable_lifecycle: bool,
     /// Which of the configured tokens are this process's.
     pub shard: Shard,
+    /// Where people reach it.
+    pub external_url: Option<ExternalUrl>,
 }
 
 /// A running monitor.
@@ -118,6 +122,7 @@ impl App {
             on_demand: handle.clone(),
             reload: options.enable_lifecycle.then(|| handle.clone() as Arc<dyn http::Reload>),
             health: handle.clone(),
+            external_url: options.external_url,
         };
         let addresses = serve(&tasks, options.listeners, options.health_listener, &parts, web)?;
         tasks.spawn("config watcher", watcher.run(tasks.stopping()));

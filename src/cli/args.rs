@@ -84,6 +84,9 @@ pub(super) struct RunArgs {
     /// Where to serve /-/healthy and /-/ready alone, without TLS and users
     #[arg(long = "web.health-address", value_name = "ADDRESS")]
     pub(super) health: Option<String>,
+    /// Where people open the status page, such as <https://monitoring.example/hex-tokens>; for links in the calendar
+    #[arg(long = "web.external-url", value_name = "URL")]
+    pub(super) external_url: Option<String>,
     /// Allows POST /-/reload
     #[arg(long = "web.enable-lifecycle")]
     pub(super) enable_lifecycle: bool,

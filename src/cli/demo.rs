@@ -87,6 +87,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     block_on(async {
         let signals = Signals::listen()?;
         let listener = bind(&args.listen).await?;
+        let external_url = format!("http://{}", listener.local_addr()?).parse()?;
         let home = tempfile::tempdir()?;
         let mut scenario = Scenario::built_in();
         for stack in &mut scenario.stacks {
@@ -108,6 +109,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             health_listener: None,
             enable_lifecycle: false,
             shard: Shard::default(),
+            external_url: Some(external_url),
         })?;
         for address in app.addresses() {
             welcome(&format!("http://{address}"), &stacks)?;
@@ -172,6 +174,7 @@ fn welcome(url: &str, stacks: &[FakeHex]) -> anyhow::Result<()> {
     let mut out = anstream::stdout();
     writeln!(out, "hex-token-exporter demo: {} tokens, watched by a real exporter\n", NEEDS.len())?;
     writeln!(out, "  Status page   {url}/")?;
+    writeln!(out, "  Calendar      {url}/calendar.ics")?;
     writeln!(out, "  Metrics       {url}/metrics")?;
     writeln!(out, "  JSON          {url}/api/v1/tokens")?;
     for stack in stacks {

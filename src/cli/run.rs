@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use super::{args::RunArgs, block_on, listen::bind};
 use crate::{
     app::{App, Options},
@@ -12,6 +14,9 @@ use crate::{
 };
 
 pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<ExitCode> {
+    // Read here and not by clap, which would repeat what it refuses.
+    let external_url = args.external_url.as_deref().map(str::parse).transpose();
+    let external_url = external_url.context("--web.external-url")?;
     telemetry::start(args.log.level, args.log.format);
     block_on(async {
         let signals = Signals::listen()?;
@@ -31,6 +36,7 @@ pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<Ex
             health_listener,
             enable_lifecycle: args.enable_lifecycle,
             shard: Shard::new(args.shard, args.total_shards)?,
+            external_url,
         })?;
         let ended_well = app.run(signals, args.grace).await;
         Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,18 +1,22 @@
 //! What is served over HTTP, and the only place that names axum (but for the fake Hex).
 //!
 //! Every page is told from the store; nothing here judges, and nothing but `/probe` can make a request to
-//! Hex, by the name of a configured token alone. No answer and no log repeats a path or query back.
+//! Hex, by the name of a configured token alone. No answer and no log repeats a path or query back, but for
+//! the status page, whose form keeps what was filtered by.
 
 mod admin;
 mod answer;
 mod api;
 mod auth;
+mod calendar;
+mod external_url;
 mod gate;
 mod guard;
 mod limits;
 mod page;
 mod probe;
 pub mod server;
+mod static_files;
 
 use std::{fmt, pin::Pin, sync::Arc};
 
@@ -24,6 +28,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+pub use external_url::ExternalUrl;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 use crate::{
@@ -70,6 +75,8 @@ pub struct Parts {
     pub reload: Option<Arc<dyn Reload>>,
     /// Behind the health paths.
     pub health: Arc<dyn Health>,
+    /// Where people reach this server. `None` where nobody has said.
+    pub external_url: Option<ExternalUrl>,
 }
 
 impl fmt::Debug for Parts {
@@ -85,6 +92,9 @@ pub fn router(parts: Parts) -> Router {
     let health = health_routes(parts.health.clone());
     let hurried = Router::new()
         .route("/", get(page::index))
+        .route("/tokens/{name}", get(page::token))
+        .route("/static/{file}", get(static_files::file))
+        .route("/calendar.ics", get(calendar::calendar))
         .route("/metrics", get(scrape))
         .route("/api/v1/tokens", get(api::tokens))
         .route("/api/v1/tokens/{name}", get(api::token))

@@ -29,7 +29,15 @@ async fn health_and_readiness_follow_the_process_on_either_address() {
     assert_eq!((status("/-/healthy").await, status("/-/ready").await), (200, 503));
     stand.fares.ready.store(true, Ordering::SeqCst);
     assert_eq!((status("/-/healthy").await, status("/-/ready").await), (200, 200));
-    for path in ["/", "/metrics", "/api/v1/tokens", "/probe?name=airflow", "/-/reload"] {
+    for path in [
+        "/",
+        "/metrics",
+        "/api/v1/tokens",
+        "/probe?name=airflow",
+        "/-/reload",
+        "/calendar.ics",
+        "/static/style.css",
+    ] {
         let response = reqwest::get(format!("http://{alone}{path}")).await.unwrap();
         assert_eq!(response.status(), 404, "{path}");
     }
@@ -71,8 +79,10 @@ async fn every_answer_is_guarded_and_none_repeats_what_was_asked() {
         (Method::GET, "/xyzzy?xyzzy=1", 404),
         (Method::POST, "/xyzzy", 404),
         (Method::GET, "/static/xyzzy", 404),
-        (Method::GET, "/tokens/airflow", 404),
-        (Method::GET, "/calendar.ics", 404),
+        (Method::GET, "/static/style.css", 200),
+        (Method::GET, "/tokens/airflow", 200),
+        (Method::GET, "/tokens/xyzzy", 404),
+        (Method::GET, "/calendar.ics?text=xyzzy", 200),
         (Method::POST, "/metrics?xyzzy", 405),
         (Method::DELETE, "/", 405),
         (Method::OPTIONS, "/metrics", 405),

@@ -5,7 +5,6 @@
 mod admin;
 mod api;
 mod metrics;
-mod page;
 mod probe;
 mod report;
 #[path = "../scripted/mod.rs"]

@@ -106,6 +106,7 @@ impl Stand {
             on_demand: probes.clone(),
             reload: reload.map(|outcome| Arc::new(Reloads(outcome)) as Arc<dyn Reload>),
             health: Arc::clone(&fares) as Arc<dyn Health>,
+            external_url: None,
         };
         let (address, shutdown, server) = serve(http::router(parts)).await;
         // Nothing is unpacked or followed behind a test's back.

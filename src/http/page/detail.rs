@@ -1,0 +1,105 @@
+//! `/tokens/{name}`: all that is known of one token.
+
+use askama::Template;
+
+use super::{
+    Frame,
+    filter::View,
+    picture::{Latencies, Look},
+    rights::{self, ProjectRow, ScopeRow},
+    verdict::Verdict,
+    words::{Time, latency, span, words},
+};
+use crate::{
+    domain::advice,
+    store::{
+        Snapshot, TokenView,
+        history::Entry,
+        report::{Report, Second},
+    },
+};
+
+/// The page.
+#[derive(Debug, Template)]
+#[template(path = "token.html")]
+pub(super) struct Token<'a> {
+    frame: Frame,
+    /// The query of the list that the reader came from.
+    back: String,
+    verdict: Verdict<'a>,
+    expires: Option<Time>,
+    thresholds: String,
+    last_success: Option<Time>,
+    loaded: Option<Time>,
+    problem: Option<&'static str>,
+    asked_every: Option<String>,
+    probes: u64,
+    failures: Vec<(String, u64)>,
+    scopes: Vec<ScopeRow>,
+    projects: Vec<ProjectRow<'a>>,
+    latencies: Option<Latencies>,
+    history: Vec<Probe<'a>>,
+}
+
+/// One probe.
+#[derive(Debug)]
+struct Probe<'a> {
+    at: Time,
+    check: String,
+    project: Option<&'a str>,
+    look: Look,
+    reason: String,
+    status: u16,
+    took: String,
+}
+
+impl<'a> Token<'a> {
+    pub(super) fn of(token: &'a TokenView, snapshot: &Snapshot, view: &View, frame: Frame) -> Self {
+        let now = snapshot.now.at;
+        let report = Report::of(token, snapshot.hex_now(&token.spec.workspace.name));
+        let time = |at: Option<Second>| at.map(|Second(at)| Time::new(at, now));
+        let interval = token.intervals.get(&token.record.life_check());
+        let credential = &token.credential;
+        let unreadable = advice::of_reason(crate::domain::Reason::CredentialUnreadable);
+        Self {
+            frame,
+            back: view.query(),
+            expires: time(report.expiry.at),
+            thresholds: format!(
+                "{} and {} before",
+                span(token.spec.expiry_warning),
+                span(token.spec.expiry_critical)
+            ),
+            last_success: time(report.last_success),
+            loaded: credential.loaded_at.map(|at| Time::new(at, now)),
+            problem: credential.problem.and(unreadable).map(|(cause, _)| cause),
+            asked_every: interval.map(|interval| span(*interval)),
+            probes: token.counts.probes,
+            failures: token
+                .counts
+                .failures()
+                .filter(|(_, count)| *count > 0)
+                .map(|(reason, count)| (words(reason.as_label()), count))
+                .collect(),
+            scopes: rights::scope_rows(&report, now),
+            projects: rights::project_rows(token),
+            latencies: Latencies::of(token, now),
+            history: token.history.newest_first().map(|entry| Probe::of(entry, token, now)).collect(),
+            verdict: Verdict::of(token, report, now),
+        }
+    }
+}
+
+impl<'a> Probe<'a> {
+    fn of(entry: &'a Entry, token: &TokenView, now: jiff::Timestamp) -> Self {
+        Self {
+            at: Time::new(entry.at, now),
+            check: words(entry.check.as_label()),
+            project: entry.project.as_ref().map(crate::domain::Name::as_str),
+            look: Look::of(entry, token),
+            reason: words(entry.reason.as_label()),
+            status: entry.status,
+            took: latency(entry.duration),
+        }
+    }
+}
