@@ -30,11 +30,12 @@ const NEXT_REQUEST: Duration = Duration::from_secs(90);
 /// The same where the server is about to end.
 const LAST_ANSWER: Duration = Duration::from_secs(3);
 
-/// How long a request waits for those under way, before it is told to come again.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a request waits for those under way, before it is told to come again. Shorter than Prometheus
+/// usually waits, and long enough for every other connection to give way before.
+const PATIENCE: Duration = Duration::from_secs(8);
 
-/// From when on a client that does not read its answer gives way to others.
-const SLOW_READER: Duration = Duration::from_secs(2);
+/// From when on a client that has not read its answer gives way to requests that wait.
+const SLOW_READER: Duration = Duration::from_millis(250);
 
 /// How long nobody has to give way, be it for a handshake on a long way.
 const FRESH: Duration = Duration::from_millis(500);

@@ -1,5 +1,7 @@
 //! Those who do nothing, or read nothing, or come in crowds, and a scrape that is answered all the same.
 
+use std::sync::atomic::Ordering;
+
 use hex_token_exporter::http::server::Limits;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,13 +12,14 @@ use tokio::{
 
 use crate::stand::{Answer, BIG, Client, Stand, within};
 
-const FEW: Limits = Limits { connections: 20, requests: 4, probes: 6 };
+/// A tenth of what there usually is.
+const FEW: Limits = Limits { connections: 50, requests: 4, probes: 25 };
 const TLS: &str = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n";
 
-/// Three times as many as there is room for, each with the beginning of a request.
+/// Twice as many as there is room for, each with the beginning of a request.
 async fn crowd(stand: &Stand, begins: &[u8]) -> Vec<TcpStream> {
     let mut crowd = Vec::new();
-    for _ in 0..FEW.connections * 3 {
+    for _ in 0..FEW.connections * 2 {
         let mut stream = stand.connect().await;
         stream.write_all(begins).await.unwrap();
         crowd.push(stream);
@@ -55,13 +58,15 @@ async fn slow_handshakes_do_not_keep_out_a_scrape() {
 async fn clients_that_read_nothing_do_not_keep_out_a_scrape() {
     let stand = Stand::within("", FEW).await;
     let mut readers = Vec::new();
-    // More than may be served at once; those over that wait until the first give way.
-    for _ in 0..FEW.requests * 2 {
+    // All but one of the places; those that are not served at once wait, before the scrape, until the first
+    // give way.
+    for _ in 1..FEW.connections {
         let mut stream = stand.connect().await;
         stream.write_all(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         readers.push(stream);
     }
     assert_eq!(within(stand.status("/ok", "")).await, 200);
+    assert_eq!(stand.bodies.most.load(Ordering::SeqCst), FEW.requests, "answers wait for others to be read");
 }
 
 #[tokio::test]

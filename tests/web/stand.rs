@@ -1,6 +1,15 @@
 //! A server behind a web configuration, and a client that says exactly what it is told to.
 
-use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -40,6 +49,8 @@ pub(crate) struct Stand {
     pub(crate) home: tempfile::TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) authority: Authority,
+    /// The bodies of `/big` that are in memory, and the most that ever were.
+    pub(crate) bodies: Arc<Bodies>,
     /// Requests of `/held` wait for it.
     pub(crate) release: Arc<Notify>,
     pub(crate) stop: CancellationToken,
@@ -60,15 +71,15 @@ impl Stand {
         let path = home.path().join("web.yml");
         fs::write(&path, web).unwrap();
         let (watcher, reloader, config) = WebWatcher::start(path).unwrap();
-        let release = Arc::new(Notify::new());
-        let server = Server::new(routes(release.clone()), config, limits).unwrap();
+        let (release, bodies) = (Arc::new(Notify::new()), Arc::default());
+        let server = Server::new(routes(&bodies, release.clone()), config, limits).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(watcher.run(stop.clone()));
         let serving = server.serve(listener, stop.clone());
         tasks.spawn(async move { serving.await.unwrap() });
-        Self { home, address, authority, release, stop, tasks, reloader }
+        Self { home, address, authority, bodies, release, stop, tasks, reloader }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -104,7 +115,37 @@ impl Stand {
     }
 }
 
-fn routes(release: Arc<Notify>) -> Router {
+/// Counts large bodies.
+#[derive(Default)]
+pub(crate) struct Bodies {
+    now: AtomicUsize,
+    pub(crate) most: AtomicUsize,
+}
+
+struct Big(Arc<Bodies>, Vec<u8>);
+
+impl Big {
+    fn body(bodies: Arc<Bodies>) -> Bytes {
+        let now = bodies.now.fetch_add(1, Ordering::SeqCst) + 1;
+        bodies.most.fetch_max(now, Ordering::SeqCst);
+        Bytes::from_owner(Self(bodies, vec![b'x'; BIG]))
+    }
+}
+
+impl AsRef<[u8]> for Big {
+    fn as_ref(&self) -> &[u8] {
+        &self.1
+    }
+}
+
+impl Drop for Big {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn routes(bodies: &Arc<Bodies>, release: Arc<Notify>) -> Router {
+    let bodies = bodies.clone();
     let held = move || {
         let release = release.clone();
         async move {
@@ -115,7 +156,7 @@ fn routes(release: Arc<Notify>) -> Router {
     Router::new()
         .route("/ok", get(async || "ok").post(async || "changed"))
         .route("/-/healthy", get(async || "healthy"))
-        .route("/big", get(async || Bytes::from(vec![b'x'; BIG])))
+        .route("/big", get(async move || Big::body(bodies.clone())))
         .route("/held", get(held.clone()))
         .route("/probe", get(held))
 }
