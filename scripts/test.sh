@@ -96,6 +96,22 @@ find_cargo_deny() {
     PATH=$PATH:$tools/bin
 }
 
+# Runs scripts that mostly wait side by side, and shows what each said, one after the other.
+together() {
+    local script failed=0
+    local -A running=()
+    for script in "$@"; do
+        "$script" >"$logs/$(basename "$script").log" 2>&1 </dev/null &
+        running[$script]=$!
+    done
+    for script in "$@"; do
+        wait "${running[$script]}" || failed=1
+        printf -- '-- %s\n' "$script"
+        cat "$logs/$(basename "$script").log"
+    done
+    return "$failed"
+}
+
 step 'what is needed'
 install_what_is_missing
 
@@ -129,22 +145,16 @@ cargo test --quiet --locked --doc </dev/null
 step 'clients that nobody here wrote, against the fake Hex API'
 scripts/test-clients.sh </dev/null
 
-step 'a real Prometheus, while a token dies and a workspace fails'
-scripts/e2e-prometheus.py </dev/null
-
 step 'alert rules, their stories, and where alerts go'
 scripts/alerts.sh </dev/null
 
-step 'a real Alertmanager, while tokens die and a workspace fails'
-scripts/e2e-alerts.py </dev/null
-
-step 'dashboards, asked of a real Prometheus'
-scripts/dashboards/check.py </dev/null
+step 'TLS, users and slow clients at our own port, by curl, openssl and Prometheus'
+scripts/e2e-web.sh </dev/null
 
 step 'the status page in a real browser, and the calendar'
 scripts/page.sh </dev/null
 
-step 'TLS, users and slow clients at our own port, by curl, openssl and Prometheus'
-scripts/e2e-web.sh </dev/null
+step 'a real Prometheus and Alertmanager, while tokens die and workspaces fail; and the dashboards'
+together scripts/e2e-prometheus.py scripts/e2e-alerts.py scripts/dashboards/check.py
 
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"
