@@ -48,6 +48,7 @@ install_what_is_missing() {
     has curl || missing+=(curl)
     { has prometheus && has promtool; } || missing+=(prometheus)
     { has prometheus-alertmanager && has amtool; } || missing+=(prometheus-alertmanager)
+    has npm || missing+=(nodejs npm)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     if ((${#missing[@]} > 0)); then
         if ((EUID != 0)); then
@@ -134,5 +135,7 @@ scripts/alerts.sh </dev/null
 
 step 'a real Alertmanager, while tokens die and a workspace fails'
 scripts/e2e-alerts.py </dev/null
+step 'dashboards, asked of a real Prometheus'
+scripts/dashboards/check.py </dev/null
 
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"

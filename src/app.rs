@@ -1,7 +1,12 @@
 //! The composition root: a configuration and listeners become running parts. The only place where the
 //! parts meet.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use tokio::{net::TcpListener, sync::watch, time::interval};
@@ -10,10 +15,10 @@ use tracing::{error, info, warn};
 use crate::{
     clock::{Clock, SystemClock},
     config::{
-        Environment, Source,
+        DesiredToken, Environment, Source,
         watch::{Desired, Reloader, Watcher},
     },
-    domain::{DigestKey, Name, Workspace},
+    domain::{DigestKey, Name, Shard, Workspace},
     http::{self, BoxFuture},
     lifecycle::{Request, Signals, Tasks},
     metrics::OwnMetrics,
@@ -44,6 +49,8 @@ pub struct Options {
     pub health_listener: Option<TcpListener>,
     /// Whether `POST /-/reload` is allowed.
     pub enable_lifecycle: bool,
+    /// Which of the configured tokens are this process's.
+    pub shard: Shard,
 }
 
 /// A running monitor.
@@ -59,6 +66,7 @@ impl App {
     /// Starts all parts. What is wrong with the configuration is an error; credentials and Hex may come
     /// and go.
     pub fn start(options: Options) -> anyhow::Result<Self> {
+        let shard = options.shard;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
             .context("the configuration cannot be used")?;
@@ -70,7 +78,7 @@ impl App {
         };
         let tasks = Tasks::new();
         let store = Arc::new(Store::new(clock.clone(), key));
-        let own = Arc::new(OwnMetrics::new(0, 1)?);
+        let own = Arc::new(OwnMetrics::new(shard.index(), shard.total())?);
         let wall = clock.clone();
         let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
         let credentials = reloader.clone();
@@ -82,9 +90,16 @@ impl App {
             tasks.clone(),
             move || credentials.reread_credentials(),
         ));
-        let conductor = Conductor { scheduler: scheduler.clone(), store: store.clone(), own: own.clone() };
+        let memory = Arc::new(Mutex::new(memory));
+        let conductor = Conductor {
+            shard,
+            memory: memory.clone(),
+            scheduler: scheduler.clone(),
+            store: store.clone(),
+            own: own.clone(),
+        };
         let first = desired.borrow().clone();
-        conductor.conform(&first, memory.as_ref())?;
+        conductor.conform(&first)?;
         let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloader: reloader.clone() });
         let parts = http::Parts {
             store: store.clone(),
@@ -97,7 +112,7 @@ impl App {
         let stop = tasks.stopping();
         tasks.spawn("config watcher", watcher.run(stop));
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
-        let keeper = Keeper { store, memory: Arc::new(std::sync::Mutex::new(memory)) };
+        let keeper = Keeper { store, memory };
         tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
         Ok(Self { tasks, reloader, addresses, keeper })
     }
@@ -164,6 +179,8 @@ fn serve(
 
 /// Brings every change of the configuration and the credentials to all parts.
 struct Conductor {
+    shard: Shard,
+    memory: Memory,
     scheduler: Arc<Scheduler<HexProber>>,
     store: Arc<Store>,
     own: Arc<OwnMetrics>,
@@ -183,7 +200,7 @@ impl Conductor {
                 self.store.reset_dry_runs();
                 self.scheduler.reset_dry_runs();
             }
-            if let Err(error) = self.conform(&next, None) {
+            if let Err(error) = self.conform(&next) {
                 warn!("the new configuration cannot be put in force: {error:#}");
                 self.store
                     .note_reload(ReloadStatus { successful: false, last_success: next.reload.last_success });
@@ -191,15 +208,17 @@ impl Conductor {
         }
     }
 
-    fn conform(&self, desired: &Desired, memory: Option<&StateFile>) -> anyhow::Result<()> {
+    fn conform(&self, desired: &Desired) -> anyhow::Result<()> {
         let config = &desired.config;
         let workspaces: Vec<Arc<Workspace>> = config.workspaces.values().cloned().collect();
         self.scheduler.prober().configure(config.cadence.timeout, &workspaces).map_err(|errors| {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             anyhow!(errors.join("\n"))
         })?;
+        let tokens: Vec<&DesiredToken> =
+            desired.tokens.iter().filter(|token| self.shard.watches(&token.spec.name)).collect();
         let mut planned: BTreeMap<&Name, f64> = BTreeMap::new();
-        for token in &desired.tokens {
+        for token in &tokens {
             *planned.entry(&token.spec.workspace.name).or_default() +=
                 plan::demand(&token.spec, &config.cadence).per_minute();
         }
@@ -217,8 +236,8 @@ impl Conductor {
             workspaces.iter().map(|workspace| {
                 (workspace.clone(), planned.get(&workspace.name).copied().unwrap_or_default())
             }),
-            desired.tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
-            |spec, digest| memory.and_then(|memory| memory.remembered(spec, digest)),
+            tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
+            |spec, digest| lock(&self.memory).as_ref().and_then(|memory| memory.remembered(spec, digest)),
         );
         self.store.note_reload(ReloadStatus {
             successful: desired.reload.successful,
@@ -226,8 +245,7 @@ impl Conductor {
         });
         self.own.retain_workspaces(config.workspaces.keys().cloned());
         let settings = Settings { cadence: config.cadence, max_concurrency: config.max_concurrency };
-        let assignments = desired
-            .tokens
+        let assignments = tokens
             .iter()
             .map(|token| Assignment { spec: token.spec.clone(), credential: token.credential.clone() })
             .collect();
@@ -236,11 +254,18 @@ impl Conductor {
     }
 }
 
+/// The state file, where one is configured.
+type Memory = Arc<Mutex<Option<StateFile>>>;
+
+fn lock(memory: &Memory) -> MutexGuard<'_, Option<StateFile>> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Judges as time passes, and keeps the state file.
 #[derive(Debug, Clone)]
 struct Keeper {
     store: Arc<Store>,
-    memory: Arc<std::sync::Mutex<Option<StateFile>>>,
+    memory: Memory,
 }
 
 impl Keeper {
@@ -267,8 +292,7 @@ impl Keeper {
     }
 
     fn save(&self) {
-        let mut memory = self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(file) = memory.as_mut()
+        if let Some(file) = lock(&self.memory).as_mut()
             && let Err(error) = file.save(&self.store.snapshot())
         {
             warn!("the state file cannot be written: {error}");

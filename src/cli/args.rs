@@ -83,6 +83,12 @@ pub(super) struct RunArgs {
     /// Allows POST /-/reload
     #[arg(long = "web.enable-lifecycle")]
     pub(super) enable_lifecycle: bool,
+    /// The number of this process among those that share the tokens, from 0
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub(super) shard: u32,
+    /// How many processes share the tokens; each spends its own `requests_per_minute`
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub(super) total_shards: u32,
     /// How long requests under way may take to end at shutdown
     #[arg(long = "shutdown.grace-period", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(super) grace: Duration,

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     app::{App, Options},
     config::{Environment, Source},
+    domain::Shard,
     fake_hex::{FakeHex, Scenario, Stack},
     lifecycle::Signals,
     telemetry,
@@ -105,6 +106,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             listeners: vec![listener],
             health_listener: None,
             enable_lifecycle: false,
+            shard: Shard::default(),
         })?;
         for address in app.addresses() {
             welcome(&format!("http://{address}"), &stacks)?;

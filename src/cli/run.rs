@@ -6,6 +6,7 @@ use super::{args::RunArgs, block_on, listen::bind};
 use crate::{
     app::{App, Options},
     config::Environment,
+    domain::Shard,
     lifecycle::Signals,
     telemetry,
 };
@@ -28,6 +29,7 @@ pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<Ex
             listeners,
             health_listener,
             enable_lifecycle: args.enable_lifecycle,
+            shard: Shard::new(args.shard, args.total_shards)?,
         })?;
         let ended_well = app.run(signals, args.grace).await;
         Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod record;
 pub mod scope;
 pub mod secret;
+pub mod shard;
 pub mod state;
 pub mod token;
 
@@ -30,5 +31,6 @@ pub use outcome::{Outcome, Reason, classify};
 pub use record::TokenRecord;
 pub use scope::{Check, Method, Question, Scope, Uuid};
 pub use secret::{Credential, CredentialProblem, Digest, DigestKey, Secret};
+pub use shard::Shard;
 pub use state::TokenState;
 pub use token::{DeclaredExpiry, Kind, TokenSpec, Workspace};

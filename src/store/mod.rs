@@ -121,7 +121,7 @@ impl Store {
             let same_name = before.remove(&spec.name).filter(|view| same_stack(&view.spec, &spec));
             let known = same_name.or_else(|| renamed.get(&spec.name).cloned());
             let mut view = match &known {
-                Some(known) => continued(known, &spec, credential, kind),
+                Some(known) => continued(known, &spec, credential, kind, now, &remembered),
                 None => fresh(&spec, credential, kind, now, &remembered),
             };
             let hex_now = inner.hex_now(&spec.workspace.name, now);

@@ -107,7 +107,10 @@ impl StateFile {
 
     /// Writes what is known now, atomically, where it has changed.
     pub fn save(&mut self, snapshot: &Snapshot) -> Result<(), StateFileError> {
-        self.contents.tokens = snapshot.tokens.iter().filter_map(|view| entry(view)).collect();
+        // A token whose credential can't be read now may come back: what is known of it stays.
+        let mut kept = std::mem::take(&mut self.contents.tokens);
+        kept.retain(|entry| snapshot.token(&entry.name).is_some_and(|view| view.credential.digest.is_none()));
+        self.contents.tokens = snapshot.tokens.iter().filter_map(|view| entry(view)).chain(kept).collect();
         let text = serde_json::to_string_pretty(&self.contents).map_err(io::Error::from)?;
         if self.written.as_ref() == Some(&text) {
             return Ok(());

@@ -40,6 +40,8 @@ pub(super) fn continued(
     spec: &Arc<TokenSpec>,
     credential: CredentialView,
     kind: Kind,
+    now: Moment,
+    remembered: &impl Fn(&TokenSpec, &Digest) -> Option<Remembered>,
 ) -> TokenView {
     let mut view = known.clone();
     view.spec = spec.clone();
@@ -50,9 +52,13 @@ pub(super) fn continued(
                 view.record.ask_at_once();
             }
         }
-        (Some(_), _) => {
+        (Some(new), old) => {
             view.credential = credential;
-            view.record.rotate(kind);
+            // The first credential that this process sees may be one that an earlier process knew.
+            match remembered(spec, &new).filter(|_| old.is_none()) {
+                Some(remembered) => view.record = TokenRecord::restored(kind, now.at, &remembered),
+                None => view.record.rotate(kind),
+            }
         }
     }
     view

@@ -1,0 +1,141 @@
+//! Several processes on one configuration: every token is watched by exactly one of them, and a fake Hex
+//! sees each process keep to its own budget.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use hex_token_exporter::fake_hex::{FakeHex, Scenario};
+use tokio::{
+    net::TcpListener,
+    time::{interval, timeout},
+};
+
+const TOKENS: usize = 60;
+
+/// One shard; it goes when the test does.
+struct Shard {
+    process: Child,
+    metrics: String,
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        // Where it is gone already, all is well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Shard {
+    fn start(config: &Path, index: usize, total: usize) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
+            .env_clear()
+            .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
+            .arg(config)
+            .args(["--shard", &index.to_string(), "--total-shards", &total.to_string()])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let said = lines.find(|line| line.contains("listening on ")).unwrap();
+        let address = said.split("listening on ").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        // What is not read would block it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, metrics: format!("http://{address}/metrics") }
+    }
+
+    async fn page(&self) -> String {
+        reqwest::get(&self.metrics).await.unwrap().text().await.unwrap()
+    }
+
+    /// The tokens that it has found valid.
+    async fn valid(&self) -> BTreeSet<String> {
+        let page = self.page().await;
+        let valid = page.lines().filter(|line| line.contains("state=\"valid\"} 1"));
+        valid.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect()
+    }
+}
+
+async fn stand() -> (FakeHex, PathBuf, tempfile::TempDir) {
+    let home = tempfile::tempdir().unwrap();
+    let mut scenario = "stacks:\n  - name: main\n    tokens:\n".to_owned();
+    let mut tokens = String::new();
+    for index in 0..TOKENS {
+        writeln!(scenario, "      t{index}: {{kind: workspace, value: value-of-t{index}}}").unwrap();
+        writeln!(tokens, "  t{index}: {{credentials_file: t{index}}}").unwrap();
+        fs::write(home.path().join(format!("t{index}")), format!("value-of-t{index}")).unwrap();
+    }
+    let stack = Scenario::parse(&scenario).unwrap().stacks.into_iter().next().unwrap();
+    let hex = FakeHex::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), stack).unwrap();
+    let config = home.path().join("config.yaml");
+    let yaml = format!(
+        "workspaces: {{main: {{url: '{}', requests_per_minute: 1000}}}}\ntokens:\n{tokens}",
+        hex.url()
+    );
+    fs::write(&config, yaml).unwrap();
+    (hex, config, home)
+}
+
+/// Which shard watches each token, once all of them have been found valid.
+async fn owners(shards: &[Shard]) -> BTreeMap<String, usize> {
+    let all = async {
+        let mut look_again = interval(Duration::from_millis(50));
+        loop {
+            look_again.tick().await;
+            let mut owners = BTreeMap::new();
+            for (index, shard) in shards.iter().enumerate() {
+                for token in shard.valid().await {
+                    assert_eq!(owners.insert(token, index), None, "watched twice");
+                }
+            }
+            if owners.len() == TOKENS {
+                return owners;
+            }
+        }
+    };
+    timeout(Duration::from_secs(100), all).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_token_is_watched_by_exactly_one_and_few_move_when_a_shard_is_added() {
+    let (hex, config, _home) = stand().await;
+    let start =
+        |total: usize| (0..total).map(|index| Shard::start(&config, index, total)).collect::<Vec<_>>();
+    let mut two = start(2);
+    let before = owners(&two).await;
+    let asked: BTreeSet<_> = hex.requests().into_iter().map(|request| request.token).collect();
+    assert_eq!(asked.len(), TOKENS);
+    // One is killed and replaced: its tokens are watched again, and no others.
+    two[1] = Shard::start(&config, 1, 2);
+    assert_eq!(owners(&two).await, before);
+    drop(two);
+    let three = start(3);
+    let after = owners(&three).await;
+    let moved: Vec<_> = after.iter().filter(|(token, owner)| before[*token] != **owner).collect();
+    assert!(moved.iter().all(|(_, owner)| **owner == 2), "tokens move to the new shard alone");
+    assert!(moved.len() < TOKENS / 2, "{} moved", moved.len());
+    let page = three[2].page().await;
+    assert!(
+        page.contains("hex_token_exporter_shard 2\n") && page.contains("hex_token_exporter_total_shards 3\n")
+    );
+}
+
+#[test]
+fn a_shard_out_of_range_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
+        .env_clear()
+        .args(["--shard", "2", "--total-shards", "2", "--web.listen-address", "127.0.0.1:0"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--total-shards"));
+}
