@@ -91,13 +91,18 @@ check() {
     grep --quiet "image: hex-token-exporter:$version\$" docker-compose.yml
 
     say 'configurations of the services'
-    "$program" validate --config.file config/compose/hex-token-exporter.yaml 2>/dev/null
-    "$program" validate --config.file config/compose/real.yaml 2>/dev/null
-    promtool check config --syntax-only config/compose/prometheus.yml
+    # That there are no credentials yet is a warning.
+    "$program" validate --config.file config/compose/hex-token-exporter.yaml | grep --invert-match '^warning: '
+    "$program" validate --config.file config/compose/real.yaml | grep --invert-match '^warning: '
+    promtool check config config/prometheus/prometheus.yml
+    amtool check-config config/compose/alertmanager.yml
 
     say 'manifests'
     "$tools/bin/kubernetes-validate" --strict config/kubernetes/*.yaml
 }
+
+# The package's: another one on the PATH may lack the plug-in that builds images.
+docker() { /usr/bin/docker "$@"; }
 
 # Nothing of it touches an engine that may run here already: another socket, other directories, no docker0.
 start_engine() {
@@ -138,16 +143,18 @@ build_image() {
     docker image inspect --format '{{.Size}} bytes, user {{.Config.User}}, {{.Config.Labels}}' "$image"
 }
 
-# An image of Debian's PROGRAM, with its companion and what its health check needs, under the name of the
-# official one, with the paths of that.
+# An image of Debian's PROGRAM, with what its health check needs, under the name of the official one.
 stand_in() {
-    local service=$1 program=$2 companion=$3 data=$4 files=$work/stand-in/$1 file image
+    local service=$1 program=$2 data=$3 files=$work/stand-in/$1 file image
     mkdir -p "$files/bin" "$files$data"
     cp "$(command -v "$program")" "$files/bin/$service"
-    cp "$(command -v "$companion")" "$(command -v busybox)" "$files/bin"
-    ln -s busybox "$files/bin/wget"
-    ldd "$files/bin/$service" "$files/bin/$companion" | grep --only-matching '/[^ ]*\.so[^ ]*' | sort --unique |
+    cp "$(command -v busybox)" "$files/bin/wget"
+    ldd "$files/bin/$service" | grep --only-matching '/[^ ]*\.so[^ ]*' |
         while read -r file; do install -D "$file" "$files$file"; done
+    if [[ -d /usr/share/prometheus/$service ]]; then # its templates
+        mkdir -p "$files/usr/share/prometheus"
+        cp --recursive --dereference "/usr/share/prometheus/$service" "$files/usr/share/prometheus"
+    fi
     chown 65534:65534 "$files$data"
     image=$(compose config --images | grep "/$service:")
     tar --create --directory "$files" . |
@@ -163,21 +170,49 @@ print("\n".join(f"{name}={s.getsockname()[1]}" for name, s in zip(sys.argv[1:], 
 PYTHON
 }
 
+# The override, with tokens as they lie about: files of somebody else, readable for their group.
+real_tokens() {
+    local group=4242 fake
+    "$target/static/$host/release/hex-token-exporter" fake-hex --listen-address 127.0.0.1:0 \
+        --credentials-directory "$work/secrets" 2>/dev/null &
+    fake=$!
+    timeout 10 bash -c "until [[ -e $work/secrets/eu-behind-slow-upstream ]]; do sleep 0.1; done"
+    kill "$fake"
+    wait "$fake"
+    chown --recursive "1000:$group" "$work/secrets"
+    chmod 750 "$work/secrets"
+    chmod 640 "$work/secrets"/*
+    sed 's|{url: .*}|{url: http://fake-hex:9848, allow_http: true}|' config/compose/real.yaml >"$work/real.yaml"
+    cat >>"$work/env" <<SETTINGS
+HEX_CONFIG_FILE=$work/real.yaml
+HEX_SECRETS_DIRECTORY=$work/secrets
+HEX_SECRETS_GID=$group
+SETTINGS
+    compose --file docker-compose.real.yml --profile fake up --detach --no-build --pull never --wait \
+        --wait-timeout 120 fake-hex hex-token-exporter
+}
+
 bring_up() {
     say 'stand-ins'
-    stand_in prometheus prometheus promtool /prometheus
-    stand_in alertmanager prometheus-alertmanager amtool /alertmanager
+    stand_in prometheus prometheus /prometheus
+    stand_in alertmanager prometheus-alertmanager /alertmanager
 
     say 'docker compose up'
     free_ports EXPORTER_PORT PROMETHEUS_PORT ALERTMANAGER_PORT >"$work/env"
     # shellcheck source=/dev/null
     . "$work/env"
-    local services=(fake-hex exporter prometheus alertmanager) began=$SECONDS
+    local services=(fake-hex hex-token-exporter prometheus alertmanager) began=$SECONDS
     stack_is_up=1
     compose up --detach --no-build --pull never --quiet-pull --wait --wait-timeout 120 "${services[@]}"
     compose ps --format 'table {{.Service}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
     echo "all healthy after $((SECONDS - began))s"
     python3 scripts/lib/compose-stack.py "$EXPORTER_PORT" "$PROMETHEUS_PORT" "$ALERTMANAGER_PORT"
+
+    say 'with real tokens, as far as a fake Hex is real'
+    real_tokens
+    timeout 60 bash -c "until curl --silent --noproxy '*' http://127.0.0.1:$EXPORTER_PORT/api/v1/tokens/airflow-healthy |
+        grep --quiet '\"state\":\"valid\"'; do sleep 0.5; done"
+    echo 'a token that its group alone may read is valid'
 
     say 'docker compose down'
     compose down --volumes --timeout 15
@@ -188,12 +223,12 @@ bring_up() {
 : >"$work/env"
 case ${1:-check} in
     check)
-        install_missing_packages promtool=prometheus
+        install_missing_packages promtool=prometheus amtool=prometheus-alertmanager
         install_tools
         check
         ;;
     up)
-        install_missing_packages dockerd=docker.io docker=docker.io iptables=iptables busybox=busybox-static \
+        install_missing_packages dockerd=docker.io iptables=iptables busybox=busybox-static \
             prometheus=prometheus prometheus-alertmanager=prometheus-alertmanager objcopy=binutils git=git
         install_tools
         start_engine

@@ -18,7 +18,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config/compose"
 
 # Where each service listens, within the network.
-PORTS = {"fake-hex": {9848, 9849}, "exporter": {9847}, "prometheus": {9090}, "alertmanager": {9093}, "grafana": {3000}}
+PORTS = {
+    "fake-hex": {9848, 9849},
+    "hex-token-exporter": {9847},
+    "prometheus": {9090},
+    "alertmanager": {9093},
+    "grafana": {3000},
+}
 
 wrong = []
 
@@ -65,14 +71,14 @@ def expect_mounts(name, service, path):
 
 
 def expect_prometheus_fits(services):
-    prometheus = load(CONFIG / "prometheus.yml")
+    prometheus = load(ROOT / "config/prometheus/prometheus.yml")
     scraped = [group for job in prometheus["scrape_configs"] for group in job["static_configs"]]
     alerted = [group for manager in prometheus["alerting"]["alertmanagers"] for group in manager["static_configs"]]
     for group in scraped + alerted:
         for address in group["targets"]:
             expect_reachable(address, services, "prometheus.yml")
-    for path in prometheus["rule_files"]:
-        expect_mounts("prometheus", services["prometheus"], path)
+    for rules in prometheus["rule_files"]:
+        expect(any((ROOT / "config/prometheus").glob(rules)), f"prometheus.yml: there are no {rules}")
 
 
 def expect_grafana_fits(services):
@@ -100,7 +106,7 @@ def expect_demo_fits(services, scenario):
         expect_reachable(urllib.parse.urlsplit(workspace["url"]).netloc, services, f"workspace {name}")
     for name, token in config["tokens"].items():
         expect(pathlib.PurePath(token["credentials_file"]).name == name, f"{name} has the credential of another")
-        expect_mounts("exporter", services["exporter"], token["credentials_file"])
+        expect_mounts("hex-token-exporter", services["hex-token-exporter"], token["credentials_file"])
 
 
 def expect_real(services):
@@ -119,9 +125,9 @@ def main():
     expect_demo_fits(demo, yaml.safe_load(sys.stdin))
     expect_real(one_token)
     expect_real(many_tokens)
-    expect(one_token["exporter"]["command"] == ["run"], "without a file, the one token is not asked for")
+    expect(one_token["hex-token-exporter"]["command"] == ["run"], "without a file, the one token is not asked for")
     for directory in load(CONFIG / "real.yaml")["token_directories"]:
-        expect_mounts("exporter", many_tokens["exporter"], directory["path"])
+        expect_mounts("hex-token-exporter", many_tokens["hex-token-exporter"], directory["path"])
     if wrong:
         sys.exit("\n".join(wrong))
     print(f"{len(demo)} services, and {len(many_tokens)} with real tokens: hardened, and they fit each other")

@@ -10,7 +10,8 @@ import time
 import urllib.parse
 import urllib.request
 
-PATIENCE = 300.0
+# Longer than an alert has to hold before it is one.
+PATIENCE = 900.0
 
 EXPECTED = {
     "airflow-healthy": "valid",
