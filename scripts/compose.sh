@@ -48,8 +48,13 @@ install_missing_packages() {
         exit 1
     fi
     say "installing ${missing[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}" \
-        >"$work/apt.log" 2>&1 || { cat "$work/apt.log" >&2; exit 1; }
+    # To a file, since it names hosts, which are nobody's business.
+    local log=$target/test-logs/compose-apt.log
+    mkdir -p "${log%/*}"
+    if ! DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
+        echo "failed: apt-get install (its output is in $log)" >&2
+        exit 1
+    fi
 }
 
 # The lists stand for the whole environment: other lists, another environment.

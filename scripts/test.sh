@@ -128,4 +128,7 @@ scripts/test-clients.sh </dev/null
 step 'a real Prometheus, while a token dies and a workspace fails'
 scripts/e2e-prometheus.py </dev/null
 
+step 'the Compose stack, the image and the manifests, as far as reading them goes'
+scripts/compose.sh </dev/null
+
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"
