@@ -7,9 +7,11 @@
 # `up` wants root and Debian 12 or alike, and some minutes to compile. It reaches no registry of images:
 # Debian's builds of Prometheus and Alertmanager stand in for the official ones, the image gets a static
 # binary that was built outside of it, and Grafana, for which nothing can stand in, is left out. Where no
-# engine can start it fails, unless COMPOSE_WITHOUT_ENGINE=accepted.
+# engine can start it fails, unless WITHOUT_ENGINE=accepted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Whoever works here may have a .env and a token: nothing of it shall count here.
+unset "${!HEX_@}" "${!COMPOSE_@}" EXPORTER_PORT PROMETHEUS_PORT ALERTMANAGER_PORT GRAFANA_PORT ALERTMANAGER_CONFIG
 
 target=${CARGO_TARGET_DIR:-target}
 [[ $target == /* ]] || target=$PWD/$target
@@ -70,10 +72,10 @@ install_tools() {
     echo "$wanted" >"$tools/list"
 }
 
-# The binary itself, since the package's own script on the PATH hides its exit code; and never the .env of
-# whoever works here.
+# The binary itself, since the package's own script on the PATH hides its exit code.
 compose() {
-    "$tools"/lib/python3*/site-packages/compose/docker-compose --env-file "$work/env" --file docker-compose.yml "$@"
+    "$tools"/lib/python3*/site-packages/compose/docker-compose --progress quiet \
+        --env-file "$work/env" --file docker-compose.yml "$@"
 }
 
 check() {
@@ -102,8 +104,15 @@ check() {
     promtool check config config/prometheus/prometheus.yml
     amtool check-config config/compose/alertmanager.yml
 
-    say 'manifests'
+    say 'Kubernetes and systemd'
     "$tools/bin/kubernetes-validate" --strict config/kubernetes/*.yaml
+    if has systemd-analyze; then
+        sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' config/systemd/hex-token-exporter.service \
+            >"$work/hex-token-exporter.service"
+        systemd-analyze verify --man=no "$work/hex-token-exporter.service"
+    else
+        echo '!! there is no systemd here: its unit was NOT checked' >&2
+    fi
 }
 
 # The package's: another one on the PATH may lack the plug-in that builds images.
@@ -122,7 +131,7 @@ start_engine() {
             engine=
             tail --lines 5 "$work/engine/log" >&2
             printf '!! no Docker Engine can start here: the stack was NOT brought up\n' >&2
-            [[ ${COMPOSE_WITHOUT_ENGINE:-} == accepted ]] || exit 1
+            [[ ${WITHOUT_ENGINE:-} == accepted ]] || exit 1
             exit 0
         fi
         sleep 0.2
@@ -145,7 +154,7 @@ build_image() {
     image=$(compose config --images | grep --max-count 1 '^hex-token-exporter:')
     DOCKER_BUILDKIT=1 docker build --quiet --build-arg FILES_FROM=prebuilt \
         --build-arg REVISION="$(git rev-parse HEAD)" --tag "$image" "$context"
-    docker image inspect --format '{{.Size}} bytes, user {{.Config.User}}, {{.Config.Labels}}' "$image"
+    docker image inspect --format '{{.Size}} bytes, user {{.Config.User}}, health check {{.Config.Healthcheck.Test}}' "$image"
 }
 
 # An image of Debian's PROGRAM, with what its health check needs, under the name of the official one.
@@ -208,7 +217,7 @@ bring_up() {
     . "$work/env"
     local services=(fake-hex hex-token-exporter prometheus alertmanager) began=$SECONDS
     stack_is_up=1
-    compose up --detach --no-build --pull never --quiet-pull --wait --wait-timeout 120 "${services[@]}"
+    compose up --detach --no-build --pull never --wait --wait-timeout 120 "${services[@]}"
     compose ps --format 'table {{.Service}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
     echo "all healthy after $((SECONDS - began))s"
     python3 scripts/lib/compose-stack.py "$EXPORTER_PORT" "$PROMETHEUS_PORT" "$ALERTMANAGER_PORT"

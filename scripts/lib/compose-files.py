@@ -85,7 +85,10 @@ def expect_grafana_fits(services):
     provisioning = ROOT / "config/grafana/provisioning"
     sources = [source for file in provisioning.glob("datasources/*") for source in load(file)["datasources"]]
     expect(sources, "grafana: no data source is provisioned")
+    scraped_every = load(ROOT / "config/prometheus/prometheus.yml")["global"]["scrape_interval"]
     for source in sources:
+        # Or graphs of rates have gaps.
+        expect(source["jsonData"]["timeInterval"] == scraped_every, f"grafana: Prometheus scrapes every {scraped_every}")
         expect_reachable(urllib.parse.urlsplit(source["url"]).netloc, services, "grafana's data source")
     providers = [one for file in provisioning.glob("dashboards/*") for one in load(file)["providers"]]
     expect(providers, "grafana: no dashboards are provisioned")

@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 
 # Longer than an alert has to hold before it is one.
-PATIENCE = 900.0
+PATIENCE = 600.0
 
 EXPECTED = {
     "airflow-healthy": "valid",
