@@ -4,7 +4,7 @@
 #   scripts/compose.sh          Compose, hadolint, promtool and others read the files; needs no engine
 #   scripts/compose.sh up       builds the image, and brings the stack up in a Docker Engine of its own
 #
-# `up` wants root and Debian 12 or alike, and some minutes to compile. It reaches no registry of images:
+# `up` wants root and Debian 12 or alike, and takes about ten minutes on two cores. It reaches no registry of images:
 # Debian's builds of Prometheus and Alertmanager stand in for the official ones, the image gets a static
 # binary that was built outside of it, and Grafana, for which nothing can stand in, is left out. Where no
 # engine can start it fails, unless WITHOUT_ENGINE=accepted.
@@ -118,12 +118,13 @@ check() {
 # The package's: another one on the PATH may lack the plug-in that builds images.
 docker() { /usr/bin/docker "$@"; }
 
-# Nothing of it touches an engine that may run here already: another socket, other directories, no docker0.
+# With a network of its own, so that it meets neither an engine nor a firewall that is here already.
 start_engine() {
     say 'a Docker Engine of our own'
     mkdir -p "$work/engine"
     export DOCKER_HOST=unix://$work/engine/socket
-    dockerd --host "$DOCKER_HOST" --data-root "$work/engine/data" --exec-root "$work/engine/exec" \
+    # shellcheck disable=SC2016
+    unshare --net sh -c 'ip link set lo up && exec dockerd "$@"' dockerd --host "$DOCKER_HOST" --data-root "$work/engine/data" --exec-root "$work/engine/exec" \
         --pidfile "$work/engine/pid" --bridge none >"$work/engine/log" 2>&1 &
     engine=$!
     until docker info >"$work/engine/info" 2>&1; do
@@ -176,13 +177,8 @@ stand_in() {
     echo "$image is Debian's $("$program" --version 2>&1 | head --lines 1)"
 }
 
-free_ports() {
-    python3 - "$@" <<'PYTHON'
-import socket, sys
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in sys.argv[1:]]
-print("\n".join(f"{name}={s.getsockname()[1]}" for name, s in zip(sys.argv[1:], sockets)))
-PYTHON
-}
+# The loopback that the stack publishes its ports on.
+on_its_loopback() { nsenter --net="/proc/$engine/ns/net" "$@"; }
 
 # The override, with tokens as they lie about: files of somebody else, readable for their group.
 real_tokens() {
@@ -190,14 +186,14 @@ real_tokens() {
     "$target/static/$host/release/hex-token-exporter" fake-hex --listen-address 127.0.0.1:0 \
         --credentials-directory "$work/secrets" 2>/dev/null &
     fake=$!
-    timeout 10 bash -c "until [[ -e $work/secrets/eu-behind-slow-upstream ]]; do sleep 0.1; done"
+    timeout 10 sh -c "until test -e '$work/secrets/eu-behind-slow-upstream'; do sleep 0.1; done"
     kill "$fake"
     wait "$fake"
     chown --recursive "1000:$group" "$work/secrets"
     chmod 750 "$work/secrets"
     chmod 640 "$work/secrets"/*
     sed 's|{url: .*}|{url: http://fake-hex:9848, allow_http: true}|' config/compose/real.yaml >"$work/real.yaml"
-    cat >>"$work/env" <<SETTINGS
+    cat >"$work/env" <<SETTINGS
 HEX_CONFIG_FILE=$work/real.yaml
 HEX_SECRETS_DIRECTORY=$work/secrets
 HEX_SECRETS_GID=$group
@@ -212,20 +208,17 @@ bring_up() {
     stand_in alertmanager prometheus-alertmanager /alertmanager
 
     say 'docker compose up'
-    free_ports EXPORTER_PORT PROMETHEUS_PORT ALERTMANAGER_PORT >"$work/env"
-    # shellcheck source=/dev/null
-    . "$work/env"
     local services=(fake-hex hex-token-exporter prometheus alertmanager) began=$SECONDS
     stack_is_up=1
     compose up --detach --no-build --pull never --wait --wait-timeout 120 "${services[@]}"
     compose ps --format 'table {{.Service}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
     echo "all healthy after $((SECONDS - began))s"
-    python3 scripts/lib/compose-stack.py "$EXPORTER_PORT" "$PROMETHEUS_PORT" "$ALERTMANAGER_PORT"
+    on_its_loopback python3 scripts/lib/compose-stack.py
 
     say 'with real tokens, as far as a fake Hex is real'
     real_tokens
-    timeout 60 bash -c "until curl --silent --noproxy '*' http://127.0.0.1:$EXPORTER_PORT/api/v1/tokens/airflow-healthy |
-        grep --quiet '\"state\":\"valid\"'; do sleep 0.5; done"
+    on_its_loopback timeout 60 sh -c 'until curl --silent --noproxy "*" http://127.0.0.1:9847/api/v1/tokens/airflow-healthy |
+        grep --quiet "\"state\":\"valid\""; do sleep 0.5; done'
     echo 'a token that its group alone may read is valid'
 
     say 'docker compose down'
@@ -242,7 +235,7 @@ case ${1:-check} in
         check
         ;;
     up)
-        install_missing_packages dockerd=docker.io iptables=iptables busybox=busybox-static \
+        install_missing_packages dockerd=docker.io iptables=iptables ip=iproute2 curl=curl busybox=busybox-static \
             prometheus=prometheus prometheus-alertmanager=prometheus-alertmanager objcopy=binutils git=git
         install_tools
         start_engine
