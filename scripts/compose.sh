@@ -4,10 +4,10 @@
 #   scripts/compose.sh          Compose, hadolint, promtool and others read the files; needs no engine
 #   scripts/compose.sh up       builds the image, and brings the stack up in a Docker Engine of its own
 #
-# `up` wants root and Debian 12 or alike, and takes about ten minutes on two cores. It reaches no registry of images:
-# Debian's builds of Prometheus and Alertmanager stand in for the official ones, the image gets a static
-# binary that was built outside of it, and Grafana, for which nothing can stand in, is left out. Where no
-# engine can start it fails, unless WITHOUT_ENGINE=accepted.
+# `up` wants root and Debian 12 or alike, and takes about ten minutes on two cores. It reaches no registry of
+# images: Debian's builds of Prometheus and Alertmanager stand in for the official ones, the image gets a
+# static binary that was built outside of it, and Grafana, for which nothing can stand in, is left out. Where
+# no engine can start it fails, unless WITHOUT_ENGINE=accepted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Whoever works here may have a .env and a token: nothing of it shall count here.
