@@ -1,6 +1,7 @@
 //! Tells the program which revision it is and which compiler made it, for the metric `build_info`.
 //!
-//! Neither is needed to build: without git, as in a source archive, the revision is "unknown".
+//! Neither is needed to build: without git, as in a source archive, the revision is that of the variable
+//! `BUILD_REVISION`, or "unknown".
 
 use std::{env, path::Path, process::Command};
 
@@ -13,12 +14,17 @@ fn main() {
     {
         println!("cargo:rerun-if-changed={log}");
     }
-    let revision = output("git", &["rev-parse", "HEAD"]);
+    println!("cargo:rerun-if-env-changed=BUILD_REVISION");
+    let revision = variable("BUILD_REVISION").or_else(|| output("git", &["rev-parse", "HEAD"]));
     println!("cargo:rustc-env=BUILD_REVISION={}", revision.as_deref().unwrap_or("unknown"));
-    #[expect(clippy::disallowed_methods, reason = "cargo tells a build script by variables alone")]
-    let rustc = env::var("RUSTC").ok().and_then(|rustc| output(&rustc, &["--version"]));
+    let rustc = variable("RUSTC").and_then(|rustc| output(&rustc, &["--version"]));
     let version = rustc.as_deref().and_then(|text| text.split(' ').nth(1)).unwrap_or("unknown");
     println!("cargo:rustc-env=BUILD_RUSTC_VERSION={version}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a build script is told by variables alone")]
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The one line that a command prints, where it succeeds.

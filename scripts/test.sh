@@ -157,4 +157,7 @@ scripts/page.sh </dev/null
 step 'a real Prometheus and Alertmanager, while tokens die and workspaces fail; and the dashboards'
 together scripts/e2e-prometheus.py scripts/e2e-alerts.py scripts/dashboards/check.py
 
+step 'the Compose stack, the image and the manifests, as far as reading them goes'
+scripts/compose.sh </dev/null
+
 printf '   (%ds)\n\nAll of it holds, after %ds.\n' $((SECONDS - step_began)) "$SECONDS"
