@@ -1,6 +1,7 @@
 //! Where requests end up that never reach Hex: closed ports, strangers with certificates, black holes.
 
 use std::{
+    any::Any,
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::LazyLock,
@@ -26,9 +27,8 @@ static AUTHORITIES: LazyLock<(TestCa, TestCa)> = LazyLock::new(|| (TestCa::new()
 #[derive(Debug, Default)]
 pub(crate) struct Elsewhere {
     origins: BTreeMap<Fault, String>,
-    _servers: Vec<Upstream>,
-    _held: Option<TcpSocket>,
-    _hole: Option<BlackHole>,
+    /// Servers and sockets, which live as long as this.
+    held: Vec<Box<dyn Any + Send + Sync>>,
 }
 
 impl Elsewhere {
@@ -50,7 +50,7 @@ impl Elsewhere {
             let hex = hex.clone();
             let server = Upstream::start_tls(identity, move |_| vec![Step::Converse(hex.clone())]).await;
             elsewhere.origins.insert(*fault, server.origin("https"));
-            elsewhere._servers.push(server);
+            elsewhere.held.push(Box::new(server));
         }
         elsewhere
     }
@@ -61,22 +61,21 @@ impl Elsewhere {
                 let server =
                     Upstream::start(|_| vec![Step::Send(b"HTTP/1.1 400 Plain\r\n\r\n".to_vec())]).await;
                 let origin = server.origin("https");
-                self._servers.push(server);
+                self.held.push(Box::new(server));
                 origin
             }
             Fault::Refused => {
                 let socket = TcpSocket::new_v4().unwrap();
                 socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
                 let address = socket.local_addr().unwrap();
-                self._held = Some(socket);
+                self.held.push(Box::new(socket));
                 format!("http://{address}")
             }
             // No label may be that long, so the resolver need not ask anyone.
             Fault::NoAddress => format!("http://{}.invalid", "a".repeat(64)),
             Fault::BlackHole => {
-                let hole = BlackHole::open().await;
-                let address = hole.listener.local_addr().unwrap();
-                self._hole = Some(hole);
+                let (address, hole) = black_hole().await;
+                self.held.push(Box::new(hole));
                 format!("http://{address}")
             }
             _ => return,
@@ -93,19 +92,12 @@ impl Elsewhere {
 }
 
 /// A listener whose queue is full: what connects to it waits for ever.
-#[derive(Debug)]
-struct BlackHole {
-    listener: TcpListener,
-    _queue: Vec<TcpStream>,
-}
-
-impl BlackHole {
-    async fn open() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let listener = socket.listen(0).unwrap();
-        // A queue of no length holds one.
-        let queue = vec![TcpStream::connect(listener.local_addr().unwrap()).await.unwrap()];
-        Self { listener, _queue: queue }
-    }
+async fn black_hole() -> (SocketAddr, (TcpListener, TcpStream)) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // A queue of no length holds one.
+    let queued = TcpStream::connect(address).await.unwrap();
+    (address, (listener, queued))
 }

@@ -32,7 +32,7 @@ use catalogue::Fault;
 use run::{Tally, run};
 
 /// So many runs fit into the time of a normal test, and meet every fault.
-const RUNS: u64 = 600;
+const RUNS: u64 = 300;
 
 /// As many threads as a small machine has.
 const THREADS: usize = 2;

@@ -78,7 +78,7 @@ pub(crate) fn run(seed: u64) -> Tally {
     let log = Log::default();
     let writer = log.clone();
     // To listen to everybody is slow, so only some runs do.
-    let _listening = (seed % 8 == 0).then(|| {
+    let _listening = seed.is_multiple_of(8).then(|| {
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_writer(move || writer.clone())
@@ -230,7 +230,7 @@ impl Run {
         for token in &self.stage.tokens {
             match (before[&token.spec.name], token.truth()) {
                 (TokenState::Invalid, TokenState::Valid | TokenState::UnderScoped) => {
-                    self.tally.recoveries += 1
+                    self.tally.recoveries += 1;
                 }
                 (TokenState::Invalid, _) => {}
                 (_, TokenState::Invalid) => self.tally.deaths += 1,

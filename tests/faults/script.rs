@@ -18,8 +18,8 @@ use crate::{
 
 const JSON: &str = "content-type: application/json";
 
-/// Small on the wire, 16 MiB unpacked.
-static BOMB: LazyLock<Arc<Vec<u8>>> = LazyLock::new(|| Arc::new(gzip(&vec![0; 16 * 1024 * 1024])));
+/// Small on the wire, 4 MiB unpacked.
+static BOMB: LazyLock<Arc<Vec<u8>>> = LazyLock::new(|| Arc::new(gzip(&vec![0; 4 * 1024 * 1024])));
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -69,9 +69,9 @@ pub(crate) fn steps(fault: Fault, told: &Told, lie: &Told, request: &str, chance
             let head = told.head(&["transfer-encoding: chunked"]);
             vec![Step::Send(head), Step::Trickle(b"1\r\n \r\n".to_vec())]
         }
-        Fault::InterimFlood => vec![Step::Send(interim(3_000)), Step::Close],
+        Fault::InterimFlood => vec![Step::Send(interim(1_000)), Step::Close],
         Fault::HugeHeader => vec![Step::Send(told.with(&[&format!("x-long: {}", "x".repeat(600_000))]))],
-        Fault::ManyHeaders => vec![Step::Send(told.with(&["x-many: 1"; 2_000]))],
+        Fault::ManyHeaders => vec![Step::Send(told.with(&["x-many: 1"; 500]))],
         Fault::Garbage => {
             vec![Step::Send((0..200).map(|_| chance.next().to_le_bytes()[0]).collect()), Step::Close]
         }
@@ -96,7 +96,7 @@ fn replacement(fault: Fault, told: &Told, lie: &Told, request: &str, chance: &mu
             let bad = ["", "{", "{\"org\":}", "{\"values\":[}", "nul", "{\"id\":1}{}", "{\"org\":1e999}"];
             answer(200, &[JSON], chance.pick(&bad))
         }
-        Fault::DepthBomb => answer(200, &[JSON], format!("{{\"org\":{}", "[".repeat(200_000))),
+        Fault::DepthBomb => answer(200, &[JSON], format!("{{\"org\":{}", "[".repeat(50_000))),
         Fault::WrongShape => {
             answer(200, &[JSON], chance.pick(&["{}", "[]", "null", "42", "\"text\"", "{\"ok\":true}"]))
         }
@@ -119,8 +119,8 @@ fn replacement(fault: Fault, told: &Told, lie: &Told, request: &str, chance: &mu
         }
         Fault::Cached => lie.with(&[chance.pick(&["age: 30", "x-cache: HIT"])]),
         Fault::Echo => {
-            let line = request.lines().find(|line| line.starts_with("authorization")).unwrap_or_default();
-            let mut bytes = format!("HTTP/1.1 502 {line}\r\nx-echo: {line}\r\n{line}\r\n").into_bytes();
+            let secret = request.lines().find(|it| it.starts_with("authorization")).unwrap_or_default();
+            let mut bytes = format!("HTTP/1.1 502 {secret}\r\nx-echo: {secret}\r\n{secret}\r\n").into_bytes();
             bytes.extend_from_slice(format!("content-length: {}\r\n\r\n{request}", request.len()).as_bytes());
             bytes
         }

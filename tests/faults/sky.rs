@@ -102,7 +102,7 @@ impl Sky {
     /// What answers in Hex's place.
     pub(crate) fn dialogue(self: &Arc<Self>) -> Dialogue {
         let sky = self.clone();
-        Dialogue(Arc::new(move |request| sky.answer(request)))
+        Dialogue::new(move |request| sky.answer(request))
     }
 
     fn answer(&self, request: &str) -> Vec<Step> {

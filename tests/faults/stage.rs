@@ -145,13 +145,13 @@ impl Stage {
     pub(crate) fn conform(&self) {
         let demand: f64 =
             self.tokens.iter().map(|it| plan::demand(&it.spec, &self.settings.cadence).per_minute()).sum();
-        let assignments: Vec<Assignment> = self.tokens.iter().map(|token| self.assignment(token)).collect();
+        let assignments: Vec<Assignment> = self.tokens.iter().map(Self::assignment).collect();
         let tokens = assignments.iter().map(|it| (it.spec.clone(), it.credential.clone()));
         self.store.conform(self.settings.cadence, [(self.workspace.clone(), demand)], tokens, |_, _| None);
         self.scheduler.reconcile(self.settings.clone(), std::slice::from_ref(&self.workspace), assignments);
     }
 
-    fn assignment(&self, token: &Token) -> Assignment {
+    fn assignment(token: &Token) -> Assignment {
         let credential = if token.readable {
             let secret = Secret::credential(&token.credential).unwrap();
             Credential::Loaded { secret, loaded_at: Timestamp::from_second(START).unwrap() }
@@ -232,10 +232,12 @@ fn tokens(workspace: &Arc<Workspace>, chance: &mut Chance) -> Vec<Token> {
     tokens
 }
 
-/// A credential of Hex's form. No piece of its digits stands in anything else.
+/// Stands in every credential again and again, so that no longer piece of one is without it.
+pub(crate) const CANARY: &str = "f3a91c7e5b08";
+
+/// A credential of Hex's form.
 fn credential(name: &str, rotations: u32) -> String {
     let seed = name.bytes().fold(u64::from(rotations), |seed, byte| seed * 131 + u64::from(byte));
     let mut chance = Chance::of(seed, &[]);
-    let digits: String = (0..6).map(|_| format!("{:016x}", chance.next())).collect();
-    format!("hxtw_{digits}")
+    (0..6).fold("hxtw_".to_owned(), |text, _| format!("{text}{CANARY}{:04x}", chance.below(0x1_0000)))
 }

@@ -47,7 +47,16 @@ pub(crate) enum Step {
 
 /// Makes the steps that answer a request out of its text.
 #[derive(Clone)]
-pub(crate) struct Dialogue(pub(crate) Arc<dyn Fn(&str) -> Vec<Step> + Send + Sync>);
+pub(crate) struct Dialogue(Arc<Script>);
+
+type Script = dyn Fn(&str) -> Vec<Step> + Send + Sync;
+
+impl Dialogue {
+    /// One that makes the steps so.
+    pub(crate) fn new(script: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(script))
+    }
+}
 
 impl fmt::Debug for Dialogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
