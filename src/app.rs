@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{DigestKey, Name, Shard, Workspace},
     http::{self, BoxFuture},
-    lifecycle::{Request, Signals, Tasks},
+    lifecycle::{Request, Signals, Tasks, systemd::Supervisor},
     metrics::OwnMetrics,
     probe::HexProber,
     schedule::{Assignment, Scheduler, Settings, plan},
@@ -60,6 +60,7 @@ pub struct App {
     reloader: Reloader,
     addresses: Vec<SocketAddr>,
     keeper: Keeper,
+    supervisor: Arc<Supervisor>,
 }
 
 impl App {
@@ -68,6 +69,7 @@ impl App {
     pub fn start(options: Options) -> anyhow::Result<Self> {
         let shard = options.shard;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let supervisor = Arc::new(Supervisor::of(|name| options.environment.get(name)));
         let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
             .context("the configuration cannot be used")?;
         let config = desired.borrow().config.clone();
@@ -114,7 +116,11 @@ impl App {
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
         let keeper = Keeper { store, memory };
         tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
-        Ok(Self { tasks, reloader, addresses, keeper })
+        let (health, told, stop) = (handle, supervisor.clone(), tasks.stopping());
+        tasks.spawn("watchdog", async move {
+            told.reassure(|| http::Health::is_alive(&*health), stop).await;
+        });
+        Ok(Self { tasks, reloader, addresses, keeper, supervisor })
     }
 
     /// Where it serves.
@@ -125,6 +131,7 @@ impl App {
     /// Runs until a signal or a dead task ends it, then drains. `true`: all went well.
     pub async fn run(self, mut signals: Signals, grace: Duration) -> bool {
         let stopping = self.tasks.stopping();
+        self.supervisor.ready();
         loop {
             let request = tokio::select! {
                 () = stopping.cancelled() => Request::Stop,
@@ -133,11 +140,14 @@ impl App {
             match request {
                 Request::Stop => break,
                 Request::Reload => {
+                    self.supervisor.reloading();
                     // What is wrong is logged by the watcher, with the rest of what it finds.
                     let _ = self.reloader.reload().await;
+                    self.supervisor.ready();
                 }
             }
         }
+        self.supervisor.stopping();
         let ended_well = self.tasks.finish(grace).await;
         self.keeper.save();
         info!("stopped");

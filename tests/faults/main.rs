@@ -9,6 +9,8 @@
 mod catalogue;
 mod chance;
 mod elsewhere;
+#[path = "../support/exporter.rs"]
+mod exporter;
 mod hex;
 #[path = "../support/raw_upstream.rs"]
 #[expect(dead_code, reason = "the campaign needs fewer scripts than the tests of the prober")]
@@ -18,6 +20,7 @@ mod run;
 mod script;
 mod sky;
 mod stage;
+mod supervision;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

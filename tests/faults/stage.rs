@@ -115,14 +115,7 @@ impl Stage {
             mass_rejection_hold: Duration::from_mins(3),
             rejected_interval: Duration::from_mins(4),
         };
-        let workspace = Arc::new(Workspace {
-            name: Name::parse("main").unwrap(),
-            origin: hex.origin("http"),
-            org_id: None,
-            requests_per_minute: chance.pick(&[10, 30, 600]),
-            ca_pem: None,
-            proxy: None,
-        });
+        let workspace = workspace(&hex.origin("http"), chance.pick(&[10, 30, 600]));
         let real = HexProber::new(cadence.timeout, move || date);
         let outside = Outside { real, sky: sky.clone(), elsewhere, _hex: hex };
         let store = Arc::new(Store::new(clock.clone(), sky.key.clone()));
@@ -196,6 +189,34 @@ impl Stage {
     }
 }
 
+/// A workspace at this address, with this budget.
+pub(crate) fn workspace(origin: &str, requests_per_minute: u32) -> Arc<Workspace> {
+    Arc::new(Workspace {
+        name: Name::parse("main").unwrap(),
+        origin: origin.to_owned(),
+        org_id: None,
+        requests_per_minute,
+        ca_pem: None,
+        proxy: None,
+    })
+}
+
+/// A token that needs nothing but its life.
+pub(crate) fn spec(name: &str, workspace: &Arc<Workspace>) -> Arc<TokenSpec> {
+    Arc::new(TokenSpec {
+        name: Name::parse(name).unwrap(),
+        workspace: workspace.clone(),
+        required_scopes: BTreeSet::new(),
+        projects: BTreeMap::new(),
+        least_privilege: false,
+        expires_at: None,
+        token_owner: None,
+        rotate_url: None,
+        expiry_warning: Duration::from_hours(14 * 24),
+        expiry_critical: Duration::from_hours(3 * 24),
+    })
+}
+
 fn tokens(workspace: &Arc<Workspace>, chance: &mut Chance) -> Vec<Token> {
     let project = || (Name::parse("kpis").unwrap(), Uuid::parse(PROJECT).unwrap());
     let mut tokens = Vec::new();
@@ -204,22 +225,12 @@ fn tokens(workspace: &Arc<Workspace>, chance: &mut Chance) -> Vec<Token> {
         ("reader", vec![Scope::ProjectsRead], BTreeMap::from([project()])),
         ("scoped", vec![Scope::ProjectsRead], BTreeMap::new()),
     ] {
-        let spec = Arc::new(TokenSpec {
-            name: Name::parse(name).unwrap(),
-            workspace: workspace.clone(),
-            required_scopes: scopes.into_iter().collect(),
-            projects,
-            least_privilege: false,
-            expires_at: None,
-            token_owner: None,
-            rotate_url: None,
-            expiry_warning: Duration::from_hours(14 * 24),
-            expiry_critical: Duration::from_hours(3 * 24),
-        });
+        let required_scopes = scopes.into_iter().collect();
+        let spec = TokenSpec { required_scopes, projects, ..(*spec(name, workspace)).clone() };
         let expires = chance.percent(50).then_some(START + 30 * 86_400);
         let account = Account { alive: chance.percent(80), may_read: chance.percent(85), expires };
         let mut token = Token {
-            spec,
+            spec: Arc::new(spec),
             credential: credential(name, 0),
             readable: true,
             account,
