@@ -12,6 +12,7 @@ mod elsewhere;
 #[path = "../support/exporter.rs"]
 mod exporter;
 mod hex;
+mod process;
 #[path = "../support/raw_upstream.rs"]
 #[expect(dead_code, reason = "the campaign needs fewer scripts than the tests of the prober")]
 mod raw_upstream;
@@ -35,7 +36,7 @@ use catalogue::Fault;
 use run::{Tally, run};
 
 /// So many runs fit into the time of a normal test, and meet every fault.
-const RUNS: u64 = 300;
+const RUNS: u64 = 200;
 
 /// As many threads as a small machine has.
 const THREADS: usize = 2;

@@ -5,8 +5,10 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::{Instant, interval};
 
 /// Long enough for any machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -96,7 +98,7 @@ impl Exporter {
     /// Waits until its metrics are as wanted, and returns them.
     pub(crate) async fn shows(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
-        let mut look_again = tokio::time::interval(Duration::from_millis(25));
+        let mut look_again = interval(Duration::from_millis(25));
         loop {
             look_again.tick().await;
             let page = self.metrics().await;
@@ -122,8 +124,8 @@ impl Exporter {
 /// The state that a page shows of a token of the workspace `main`.
 pub(crate) fn state<'a>(page: &'a str, token: &str) -> &'a str {
     let start = format!("hex_token_state{{token=\"{token}\",workspace=\"main\",state=\"");
-    let lines = page.lines().filter_map(|line| line.strip_prefix(&start)?.strip_suffix("\"} 1"));
-    lines.last().unwrap_or("nothing")
+    let mut lines = page.lines().filter_map(|line| line.strip_prefix(&start)?.strip_suffix("\"} 1"));
+    lines.next().unwrap_or("nothing")
 }
 
 /// The value of the series that begins so.
