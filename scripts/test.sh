@@ -47,6 +47,7 @@ install_what_is_missing() {
     has cc || missing+=(build-essential)
     has curl || missing+=(curl)
     { has prometheus && has promtool; } || missing+=(prometheus)
+    has faketime || missing+=(faketime)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     if ((${#missing[@]} > 0)); then
         if ((EUID != 0)); then
@@ -124,6 +125,9 @@ cargo test --quiet --locked --doc </dev/null
 
 step 'clients that nobody here wrote, against the fake Hex API'
 scripts/test-clients.sh </dev/null
+
+step 'the wall clock, set by months while it runs'
+scripts/clock-jumps.py </dev/null
 
 step 'a real Prometheus, while a token dies and a workspace fails'
 scripts/e2e-prometheus.py </dev/null

@@ -9,6 +9,7 @@
 mod catalogue;
 mod chance;
 mod elsewhere;
+mod endless;
 #[path = "../support/exporter.rs"]
 mod exporter;
 mod hex;
