@@ -164,7 +164,7 @@ def is_flat(name, samples, slack):
 
 def soak(stand, options):
     rows, began, every = [], time.monotonic(), options.every
-    print("seconds   probes  probes/s  RSS KiB  fds  threads  scrape ms  requests/s")
+    print("seconds   probes  probes/s  RSS KiB  fds  threads  scrape ms")
     while (elapsed := time.monotonic() - began) < options.minutes * 60:
         time.sleep(every)
         page, latency = scrape(stand)
