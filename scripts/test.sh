@@ -51,6 +51,7 @@ install_what_is_missing() {
     { has prometheus && has promtool; } || missing+=(prometheus)
     { has prometheus-alertmanager && has amtool; } || missing+=(prometheus-alertmanager)
     has npm || missing+=(nodejs npm)
+    has faketime || missing+=(faketime)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     if ((${#missing[@]} > 0)); then
         if ((EUID != 0)); then
@@ -154,8 +155,9 @@ scripts/e2e-web.sh </dev/null
 step 'the status page in a real browser, and the calendar'
 scripts/page.sh </dev/null
 
-step 'a real Prometheus and Alertmanager, while tokens die and workspaces fail; and the dashboards'
-together scripts/e2e-prometheus.py scripts/e2e-alerts.py scripts/dashboards/check.py
+step 'a real Prometheus and Alertmanager, while tokens die and workspaces fail; the dashboards;
+the wall clock, set by months'
+together scripts/e2e-prometheus.py scripts/e2e-alerts.py scripts/dashboards/check.py scripts/clock-jumps.py
 
 step 'the Compose stack, the image and the manifests, as far as reading them goes'
 scripts/compose.sh </dev/null

@@ -28,7 +28,7 @@ use crate::{
         self, BoxFuture,
         server::{Limits, Server},
     },
-    lifecycle::{Request, Signals, Tasks},
+    lifecycle::{Request, Signals, Tasks, systemd::Supervisor},
     metrics::OwnMetrics,
     probe::HexProber,
     schedule::{Assignment, Scheduler, Settings, plan},
@@ -74,6 +74,7 @@ pub struct App {
     reloads: Reloads,
     addresses: Vec<SocketAddr>,
     keeper: Keeper,
+    supervisor: Arc<Supervisor>,
 }
 
 impl App {
@@ -82,6 +83,7 @@ impl App {
     pub fn start(options: Options) -> anyhow::Result<Self> {
         let shard = options.shard;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let supervisor = Arc::new(Supervisor::of(|name| options.environment.get(name)));
         let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
             .context("the configuration cannot be used")?;
         let tasks = Tasks::new();
@@ -129,7 +131,11 @@ impl App {
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
         let keeper = Keeper { store, memory };
         tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
-        Ok(Self { tasks, reloads, addresses, keeper })
+        let (health, told, stop) = (handle, supervisor.clone(), tasks.stopping());
+        tasks.spawn("watchdog", async move {
+            told.reassure(|| http::Health::is_alive(&*health), stop).await;
+        });
+        Ok(Self { tasks, reloads, addresses, keeper, supervisor })
     }
 
     /// Where it serves.
@@ -140,6 +146,7 @@ impl App {
     /// Runs until a signal or a dead task ends it, then drains. `true`: all went well.
     pub async fn run(self, mut signals: Signals, grace: Duration) -> bool {
         let stopping = self.tasks.stopping();
+        self.supervisor.ready();
         loop {
             let request = tokio::select! {
                 () = stopping.cancelled() => Request::Stop,
@@ -148,11 +155,14 @@ impl App {
             match request {
                 Request::Stop => break,
                 Request::Reload => {
+                    self.supervisor.reloading();
                     // What is wrong is logged by the watchers, with the rest of what it finds.
                     let _ = self.reloads.reload().await;
+                    self.supervisor.ready();
                 }
             }
         }
+        self.supervisor.stopping();
         let ended_well = self.tasks.finish(grace).await;
         self.keeper.save();
         info!("stopped");

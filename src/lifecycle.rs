@@ -1,5 +1,7 @@
 //! Who lives, and until when: every task is owned here, so that none can die unseen or be left behind.
 
+pub mod systemd;
+
 use std::{
     sync::{
         Arc,

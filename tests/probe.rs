@@ -5,6 +5,7 @@
 #[path = "probe/bounds.rs"]
 mod bounds;
 #[path = "support/raw_upstream.rs"]
+#[expect(dead_code, reason = "conversations are for the fault campaign")]
 mod raw_upstream;
 #[path = "probe/reading.rs"]
 mod reading;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::view::{TokenView, WorkspaceView};
 use crate::domain::{Check, Moment, Name, Observation, Outcome, Seen, Workspace};
@@ -20,7 +20,8 @@ pub(super) struct WorkspaceRecord {
     planned_per_minute: f64,
     newest: Option<(Moment, bool)>,
     answered: Option<Moment>,
-    skew: Option<SignedDuration>,
+    /// The last date that Hex told, and when.
+    told: Option<(Timestamp, Moment)>,
     rate_limited: Option<(Name, Moment)>,
     reconsidered: Option<Moment>,
 }
@@ -33,7 +34,7 @@ impl WorkspaceRecord {
             planned_per_minute,
             newest: None,
             answered: None,
-            skew: None,
+            told: None,
             rate_limited: None,
             reconsidered: None,
         }
@@ -44,12 +45,13 @@ impl WorkspaceRecord {
         Self { spec, planned_per_minute, ..self }
     }
 
-    /// Takes in an answer. Only Hex's own tells its clock; dry runs tell nothing about the API.
+    /// Takes in an answer. Only a conclusive one tells Hex's clock, by which tokens expire: a 429 or a 400
+    /// may come from anybody. Dry runs tell nothing about the API.
     pub(super) fn hear(&mut self, observation: &Observation, outcome: &Outcome, now: Moment) {
-        if let (true, Seen::Answer(answer)) = (outcome.by_hex, &observation.seen)
+        if let (true, Seen::Answer(answer)) = (outcome.reason.is_conclusive(), &observation.seen)
             && let Some(date) = answer.date
         {
-            self.skew = Some(date.duration_since(now.at));
+            self.told = Some((date, now));
         }
         let made = !matches!(observation.seen, Seen::Failed(crate::domain::Failure::CredentialUnreadable));
         if made && observation.question.check != Check::ProjectsRun {
@@ -60,8 +62,10 @@ impl WorkspaceRecord {
         }
     }
 
+    /// The time on Hex's clock. It goes on with our uptime, so that no token expires because somebody sets
+    /// the local clock.
     pub(super) fn hex_now(&self, now: Moment) -> Timestamp {
-        self.skew.and_then(|skew| now.at.checked_add(skew).ok()).unwrap_or(now.at)
+        self.told.and_then(|(date, then)| date.checked_add(now.since(then)).ok()).unwrap_or(now.at)
     }
 
     /// A token was told to slow down. Where another was too within a minute, they share a limit, and the
@@ -90,7 +94,7 @@ impl WorkspaceRecord {
                     by_hex
                 }
             }),
-            skew_seconds: self.skew.map(|skew| skew.as_secs_f64()),
+            skew_seconds: self.told.map(|_| self.hex_now(now).duration_since(now.at).as_secs_f64()),
             dry_run_unsafe: self.dry_run_unsafe,
             rejects_all_tokens: rejects_all(own(), now),
             planned_per_minute: self.planned_per_minute,
@@ -114,4 +118,77 @@ fn rejects_all<'a>(tokens: impl Iterator<Item = &'a Arc<TokenView>>, now: Moment
         rejected.insert(token.credential.digest);
     }
     rejected.len() >= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Answer, Body, Facts, Phases, Question, classify};
+
+    fn moment(at: i64, up: u64) -> Moment {
+        Moment { at: Timestamp::from_second(at).unwrap(), up: Duration::from_secs(up) }
+    }
+
+    /// A workspace that has heard an answer of this status and form, dated so.
+    fn hearing(answers: &[(u16, Body, i64)]) -> WorkspaceRecord {
+        let spec = Workspace {
+            name: Name::parse("main").unwrap(),
+            origin: "https://app.hex.tech".to_owned(),
+            org_id: None,
+            requests_per_minute: 30,
+            ca_pem: None,
+            proxy: None,
+        };
+        let mut record = WorkspaceRecord::new(Arc::new(spec), 1.0);
+        for (status, body, date) in answers {
+            let answer = Answer {
+                status: *status,
+                json_content: true,
+                bearer_challenge: false,
+                cached: false,
+                date: Some(Timestamp::from_second(*date).unwrap()),
+                retry_after: None,
+                quota: None,
+                moved_within_hex: false,
+                body: body.clone(),
+            };
+            let observation = Observation {
+                question: Question::of(Check::Identity),
+                seen: Seen::Answer(answer),
+                duration: Duration::ZERO,
+                phases: Phases::default(),
+            };
+            record.hear(&observation, &classify(&observation), moment(1_000, 100));
+        }
+        record
+    }
+
+    fn object(error_form: bool) -> Body {
+        Body::Object { error_form, names_plan: false, expected_key: !error_form, facts: Facts::None }
+    }
+
+    #[test]
+    fn only_a_conclusive_answer_tells_the_time() {
+        let accepted = (200, object(false), 1_007);
+        for (status, body) in
+            [(429, Body::Other), (429, object(true)), (400, object(true)), (503, object(true))]
+        {
+            let record = hearing(&[accepted.clone(), (status, body, 4_000_000_000)]);
+            assert_eq!(record.hex_now(moment(1_000, 100)).as_second(), 1_007, "{status}");
+        }
+        assert_eq!(hearing(&[(401, object(true), 1_003)]).hex_now(moment(1_000, 100)).as_second(), 1_003);
+    }
+
+    #[test]
+    fn the_local_clock_may_be_set_and_hex_s_goes_on() {
+        let record = hearing(&[(200, object(false), 1_007)]);
+        for local in [0, 1_030, 4_000_000_000] {
+            let now = moment(local, 130);
+            assert_eq!(record.hex_now(now).as_second(), 1_037);
+            let skew = record.view(&[], now).skew_seconds.unwrap();
+            assert!(
+                (skew + now.at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() - 1_037.0).abs() < 1e-3
+            );
+        }
+    }
 }

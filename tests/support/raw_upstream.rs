@@ -2,6 +2,8 @@
 //! certificate authority to go with it. For what no well-behaved server can be made to do.
 
 use std::{
+    collections::VecDeque,
+    fmt,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -35,8 +37,31 @@ pub(crate) enum Step {
     Hang,
     /// Relays to another server, until either side closes. What the client sends is remembered.
     Tunnel(SocketAddr),
+    /// Answers every request with the steps that this makes of it, until one of them ends the connection.
+    Converse(Dialogue),
+    /// Closes in order, at once.
+    Close,
     /// Ends the connection with a reset.
     Reset,
+}
+
+/// Makes the steps that answer a request out of its text.
+#[derive(Clone)]
+pub(crate) struct Dialogue(Arc<Script>);
+
+type Script = dyn Fn(&str) -> Vec<Step> + Send + Sync;
+
+impl Dialogue {
+    /// One that makes the steps so.
+    pub(crate) fn new(script: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(script))
+    }
+}
+
+impl fmt::Debug for Dialogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialogue")
+    }
 }
 
 /// A running server. Dropping it ends it.
@@ -155,9 +180,19 @@ impl Player {
 
     /// Plays a script, for as long as the client takes part. True where it ends in a reset.
     async fn play(&mut self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), steps: Vec<Step>) -> bool {
-        for step in steps {
+        let mut steps = VecDeque::from(steps);
+        while let Some(step) = steps.pop_front() {
             let goes_on = match step {
-                Step::Request => self.request(stream).await,
+                Step::Request => self.request(stream).await.is_some(),
+                Step::Converse(dialogue) => match self.request(stream).await {
+                    Some(request) => {
+                        steps.extend((dialogue.0)(&request));
+                        steps.push_back(Step::Converse(dialogue));
+                        true
+                    }
+                    None => false,
+                },
+                Step::Close => false,
                 Step::Send(bytes) => send(stream, &bytes).await,
                 Step::Drip(bytes) => {
                     for byte in bytes {
@@ -182,7 +217,7 @@ impl Player {
                     let mut end = self.end.clone();
                     end.mark_unchanged();
                     tokio::select! {
-                        () = async { while self.request(stream).await && send(stream, &bytes).await {} } => {}
+                        () = async { while self.request(stream).await.is_some() && send(stream, &bytes).await {} } => {}
                         _ = end.changed() => {}
                     }
                     false
@@ -204,27 +239,20 @@ impl Player {
         false
     }
 
-    /// Reads a request. False where the client closed before it was whole.
-    async fn request(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> bool {
+    /// Reads a request. `None` where the client closed before it was whole.
+    async fn request(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
         let mut bytes = Vec::new();
-        loop {
-            match stream.read_u8().await {
-                Ok(byte) => bytes.push(byte),
-                Err(_) => return false,
-            }
-            if bytes.ends_with(b"\r\n\r\n") {
-                break;
-            }
+        while !bytes.ends_with(b"\r\n\r\n") {
+            bytes.push(stream.read_u8().await.ok()?);
         }
         let head = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-        if stream.read_exact(&mut body).await.is_err() {
-            return false;
-        }
+        stream.read_exact(&mut body).await.ok()?;
         bytes.extend(body);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         self.transcript.lock().unwrap().push(bytes);
-        true
+        Some(text)
     }
 
     async fn tunnel(&mut self, client: &mut (impl AsyncRead + AsyncWrite + Unpin), target: SocketAddr) {

@@ -1,0 +1,187 @@
+//! What can befall a process and its machine, with the real binary: it is suspended, runs out of file
+//! descriptors, cannot read its files. Verdicts stand, and all goes on once it can.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use hex_token_exporter::fake_hex::{FakeHex, Scenario};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    time::interval,
+};
+
+use crate::exporter::{Exporter, state, value};
+
+const GOOD: &str = "good-value-f3a91c7e5b08d624";
+const DOOMED: &str = "doomed-value-d17b40e9a6c258f3";
+
+struct Stand {
+    hex: FakeHex,
+    home: tempfile::TempDir,
+    config: PathBuf,
+}
+
+impl Stand {
+    async fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let scenario = format!(
+            "stacks: [{{name: main, limits: {{user_per_minute: 10000, group_per_minute: 10000}}, tokens: {{good: {{kind: workspace, value: {GOOD}, expires_in: 20d}}, doomed: {{kind: workspace, value: {DOOMED}}}}}}}]"
+        );
+        let stack = Scenario::parse(&scenario).unwrap().stacks.into_iter().next().unwrap();
+        let hex = FakeHex::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), stack).unwrap();
+        let (config, url) = (home.path().join("config.yaml"), hex.url());
+        let yaml = format!(
+            "probe: {{interval: 1s, timeout: 500ms, confirm_after: 1s, mass_rejection_hold: 1s, rejected_interval: 1s}}\nworkspaces: {{main: {{url: '{url}', requests_per_minute: 600}}}}\ntokens: {{good: {{credentials_file: good}}, doomed: {{credentials_file: doomed}}}}\n"
+        );
+        fs::write(&config, yaml).unwrap();
+        let stand = Self { hex, home, config };
+        stand.write("good", GOOD.as_bytes());
+        stand.write("doomed", DOOMED.as_bytes());
+        stand
+    }
+
+    fn write(&self, file: &str, bytes: &[u8]) {
+        fs::write(self.home.path().join(file), bytes).unwrap();
+    }
+
+    fn remove(&self, file: &str) {
+        let path = self.home.path().join(file);
+        if path.is_dir() { fs::remove_dir(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+}
+
+/// One connection that is used again and again.
+struct Scraper(BufReader<TcpStream>);
+
+impl Scraper {
+    async fn connect(exporter: &Exporter) -> Self {
+        Self(BufReader::new(TcpStream::connect(exporter.address()).await.unwrap()))
+    }
+
+    async fn scrape(&mut self) -> String {
+        self.0.write_all(b"GET /metrics HTTP/1.1\r\nhost: exporter\r\n\r\n").await.unwrap();
+        let (mut length, mut line) = (0, String::new());
+        while line != "\r\n" {
+            line.clear();
+            assert!(self.0.read_line(&mut line).await.unwrap() > 0, "it hung up on a scraper");
+            if let Some(told) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                length = told.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).await.unwrap();
+        String::from_utf8(body).unwrap()
+    }
+}
+
+fn both_valid(page: &str) -> bool {
+    state(page, "good") == "valid" && state(page, "doomed") == "valid"
+}
+
+fn probes(page: &str, token: &str) -> f64 {
+    value(page, &format!("hex_token_probes_total{{token=\"{token}\",workspace=\"main\"}}")).unwrap()
+}
+
+fn failures(page: &str, token: &str, reason: &str) -> f64 {
+    let labels = format!("token=\"{token}\",workspace=\"main\",reason=\"{reason}\"");
+    value(page, &format!("hex_token_probe_failures_total{{{labels}}}")).unwrap()
+}
+
+async fn seconds(count: usize) {
+    let mut ticks = interval(Duration::from_secs(1));
+    for _ in 0..=count {
+        ticks.tick().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_suspended_goes_on_and_sees_what_happened_meanwhile() {
+    let stand = Stand::new().await;
+    let exporter = Exporter::start(&stand.config);
+    exporter.shows("both valid", both_valid).await;
+    exporter.signal("STOP");
+    stand.hex.update(|world| world.revoke("doomed")).unwrap();
+    let asked = stand.hex.requests().len();
+    seconds(4).await;
+    assert!(stand.hex.requests().len() <= asked + 2, "it is suspended");
+    exporter.signal("CONT");
+    let page = exporter.shows("the death", |page| state(page, "doomed") == "invalid").await;
+    assert_eq!(state(&page, "good"), "valid");
+    assert_eq!(exporter.get("/-/healthy").await.unwrap().0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_file_descriptors_verdicts_stand_and_probes_go_on_after() {
+    let stand = Stand::new().await;
+    let exporter = Exporter::run(Exporter::command("ulimit -n 40").arg("--config.file").arg(&stand.config));
+    exporter.shows("both valid", both_valid).await;
+    // A scraper that keeps its connection, and has it before the others come.
+    let mut scraper = Scraper::connect(&exporter).await;
+    scraper.scrape().await;
+    let mut hogs = Vec::new();
+    while hogs.len() < 60 {
+        hogs.push(TcpStream::connect(exporter.address()).await.unwrap());
+    }
+    let mut ticks = interval(Duration::from_millis(50));
+    loop {
+        ticks.tick().await;
+        let page = scraper.scrape().await;
+        assert!(both_valid(&page), "a verdict changed for want of file descriptors");
+        let starved = ["connect", "credential_unreadable"].map(|reason| failures(&page, "good", reason));
+        if starved.iter().sum::<f64>() > 2.0 {
+            break;
+        }
+    }
+    drop(hogs);
+    let before = probes(&exporter.metrics().await, "good");
+    let success = "hex_token_probe_success{token=\"good\",workspace=\"main\"}";
+    let page = exporter
+        .shows("probes again", |page| probes(page, "good") > before && value(page, success) == Some(1.0))
+        .await;
+    assert!(both_valid(&page));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_cannot_be_read_change_no_verdict() {
+    let stand = Stand::new().await;
+    let exporter = Exporter::start(&stand.config);
+    exporter.shows("both valid", both_valid).await;
+    let mut failed = 0.0;
+    let long = vec![b'x'; 100_000];
+    for bad in [None, Some(&b""[..]), Some(b"\xff\xfe"), Some(b"two\nlines"), Some(long.as_slice())] {
+        stand.remove("good");
+        match bad {
+            None => fs::create_dir(stand.home.path().join("good")).unwrap(),
+            Some(bytes) => stand.write("good", bytes),
+        }
+        let unreadable = |page: &str| failures(page, "good", "credential_unreadable") > failed;
+        let page = exporter.shows("an unreadable credential", unreadable).await;
+        assert!(both_valid(&page), "a verdict changed because of an unreadable file");
+        stand.remove("good");
+        stand.write("good", GOOD.as_bytes());
+        let success = "hex_token_probe_success{token=\"good\",workspace=\"main\"}";
+        let page = exporter.shows("it is back", |page| value(page, success) == Some(1.0)).await;
+        assert!(both_valid(&page));
+        failed = failures(&page, "good", "credential_unreadable");
+    }
+    let good = fs::read(&stand.config).unwrap();
+    let reloaded = "hex_token_exporter_config_last_reload_successful";
+    for bad in [None, Some(&b""[..]), Some(b"\xff\xfe"), Some(b"tokens: ["), Some(b"tokens: {x: {y: z}}")] {
+        stand.remove("config.yaml");
+        match bad {
+            None => fs::create_dir(&stand.config).unwrap(),
+            Some(bytes) => stand.write("config.yaml", bytes),
+        }
+        exporter.signal("HUP");
+        let page = exporter.shows("a refused reload", |page| value(page, reloaded) == Some(0.0)).await;
+        assert!(both_valid(&page), "a verdict changed because of a bad configuration");
+        stand.remove("config.yaml");
+        stand.write("config.yaml", &good);
+        exporter.signal("HUP");
+        let page = exporter.shows("a reload", |page| value(page, reloaded) == Some(1.0)).await;
+        assert!(both_valid(&page));
+    }
+    for piece in [&GOOD[11..], &DOOMED[13..]] {
+        assert!(!exporter.said().contains(piece), "a credential is logged");
+    }
+}
