@@ -4,10 +4,11 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
-    time::interval,
+    time::{Instant, interval},
 };
 
 use crate::exporter::{Exporter, state, value};
@@ -87,6 +88,12 @@ fn failures(page: &str, token: &str, reason: &str) -> f64 {
     value(page, &format!("hex_token_probe_failures_total{{{labels}}}")).unwrap()
 }
 
+/// How many file descriptors it may have from now on. It keeps those that it has.
+fn allow_descriptors(exporter: &Exporter, limit: Rlimit) {
+    let pid = Pid::from_raw(exporter.pid().cast_signed()).unwrap();
+    prlimit(Some(pid), Resource::Nofile, limit).unwrap();
+}
+
 async fn seconds(count: usize) {
     let mut ticks = interval(Duration::from_secs(1));
     for _ in 0..=count {
@@ -113,26 +120,25 @@ async fn a_process_that_was_suspended_goes_on_and_sees_what_happened_meanwhile()
 #[tokio::test(flavor = "multi_thread")]
 async fn without_file_descriptors_verdicts_stand_and_probes_go_on_after() {
     let stand = Stand::new().await;
-    let exporter = Exporter::run(Exporter::command("ulimit -n 40").arg("--config.file").arg(&stand.config));
+    let exporter = Exporter::start(&stand.config);
     exporter.shows("both valid", both_valid).await;
-    // A scraper that keeps its connection, and has it before the others come.
+    // A scraper that keeps its connection, and has it before there are no more.
     let mut scraper = Scraper::connect(&exporter).await;
-    scraper.scrape().await;
-    let mut hogs = Vec::new();
-    while hogs.len() < 60 {
-        hogs.push(TcpStream::connect(exporter.address()).await.unwrap());
-    }
+    let had = failures(&scraper.scrape().await, "good", "credential_unreadable");
+    let plenty = getrlimit(Resource::Nofile);
+    allow_descriptors(&exporter, Rlimit { current: Some(0), ..plenty });
+    let deadline = Instant::now() + Duration::from_mins(1);
     let mut ticks = interval(Duration::from_millis(50));
     loop {
         ticks.tick().await;
         let page = scraper.scrape().await;
         assert!(both_valid(&page), "a verdict changed for want of file descriptors");
-        let starved = ["connect", "credential_unreadable"].map(|reason| failures(&page, "good", reason));
-        if starved.iter().sum::<f64>() > 2.0 {
+        if failures(&page, "good", "credential_unreadable") > had + 2.0 {
             break;
         }
+        assert!(Instant::now() < deadline, "want of file descriptors is not felt\n{page}");
     }
-    drop(hogs);
+    allow_descriptors(&exporter, plenty);
     let before = probes(&exporter.metrics().await, "good");
     let success = "hex_token_probe_success{token=\"good\",workspace=\"main\"}";
     let page = exporter

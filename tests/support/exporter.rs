@@ -109,10 +109,15 @@ impl Exporter {
         }
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
         let mut kill = Command::new("kill");
-        assert!(kill.args(["-s", name, &self.process.id().to_string()]).status().unwrap().success());
+        assert!(kill.args(["-s", name, &self.pid().to_string()]).status().unwrap().success());
     }
 
     /// Waits for its end.
