@@ -166,10 +166,10 @@ impl<P: Prober> Worker<P> {
 
     /// Asks one question, now or as soon as the budget allows.
     async fn probe(&mut self, due: Due) {
-        let Credential::Loaded { secret, .. } = self.desk.credential() else {
+        if let Credential::Unreadable(_) = self.desk.credential() {
             self.take(None, &unreadable(due.question));
             return;
-        };
+        }
         let mut proving = false;
         if let (Check::ProjectsRun, Some((_, id))) = (due.question.check, &due.question.project) {
             match self.desk.lane.dry_runs.claim(&self.desk.name, id) {
@@ -177,7 +177,7 @@ impl<P: Prober> Worker<P> {
                 None => return,
             }
         }
-        match self.request(&due, secret).await {
+        match self.request(&due).await {
             Some((sent, observation)) => {
                 let observed = self.take(Some((&sent.0, &sent.1)), &observation);
                 self.follow_dry_run(&observation, proving, &observed.unwrap_or_default());
@@ -194,11 +194,7 @@ impl<P: Prober> Worker<P> {
 
     /// Waits for the budget and makes the request. `None`: it was not made, since the process ends, since
     /// something more urgent is due or since it makes no sense any more.
-    async fn request(
-        &mut self,
-        due: &Due,
-        secret: Secret,
-    ) -> Option<((Arc<Workspace>, Secret), Observation)> {
+    async fn request(&mut self, due: &Due) -> Option<((Arc<Workspace>, Secret), Observation)> {
         self.desk.may_be_quiet_until(Duration::MAX);
         let queued = Instant::now();
         let since = self.postponed.take_if(|(question, _)| *question == due.question);
@@ -210,11 +206,8 @@ impl<P: Prober> Worker<P> {
             return None;
         };
         self.desk.may_be_quiet_until(self.shared.clock.now().up + self.shared.settings().cadence.timeout * 2);
-        // Read again: it may have been replaced while the request waited.
-        let secret = match self.desk.credential() {
-            Credential::Loaded { secret, .. } => secret,
-            Credential::Unreadable(_) => secret,
-        };
+        // Only now: while the request waited, the credential may have been replaced, or have gone.
+        let Credential::Loaded { secret, .. } = self.desk.credential() else { return None };
         let workspace = self.shared.store.token(&self.desk.name)?.spec.workspace.clone();
         if due.class == Class::Run && self.desk.lane.dry_runs.are_ignored() {
             return None;
