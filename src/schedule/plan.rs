@@ -1,4 +1,4 @@
-//! PURE: what a configuration costs Hex, in requests.
+//! PURE: what a configuration costs Hex, in requests, and how soon it tells what has happened.
 
 use std::time::Duration;
 
@@ -6,6 +6,9 @@ use crate::domain::{Cadence, Scope, TokenSpec};
 
 /// How often a right that nobody requires is looked at.
 pub const EXCESS_INTERVAL: Duration = Duration::from_hours(24);
+
+/// The longest pause after a dry run that was not accepted.
+pub const RUN_RETRY: Duration = Duration::from_mins(30);
 
 /// What one token asks of its workspace's budget.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -56,4 +59,32 @@ pub fn excess_scopes(spec: &TokenSpec) -> impl Iterator<Item = Scope> + '_ {
 /// By how much all intervals of a workspace stretch, so that its demand fits its budget: 1 where it does.
 pub fn stretch(demand_per_minute: f64, requests_per_minute: u32) -> f64 {
     (demand_per_minute / f64::from(requests_per_minute.max(1))).max(1.0)
+}
+
+/// How long at most something is unknown, once Hex answers. The pauses that Hex asks for come on top, and
+/// what a request waits in the queue of a budget that is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delay {
+    /// That a token is rejected: asked, and asked twice more.
+    pub death: Duration,
+    /// The same, where all tokens of a workspace are rejected: it could be a mistake of Hex.
+    pub mass_death: Duration,
+    /// That a required scope is denied or a project not to be seen: asked, and asked once more.
+    pub right: Duration,
+    /// That a project can't be run.
+    pub run: Duration,
+    /// That Hex answers nobody.
+    pub outage: Duration,
+}
+
+/// The longest delays under a cadence whose intervals are stretched by that factor.
+pub fn delay(cadence: &Cadence, stretch: f64) -> Delay {
+    let death = cadence.interval.mul_f64(stretch) + cadence.confirm_after * 3;
+    Delay {
+        death,
+        mass_death: death + cadence.mass_rejection_hold,
+        right: (cadence.scope_interval + cadence.interval).mul_f64(stretch),
+        run: (cadence.run_interval + RUN_RETRY.min(cadence.run_interval)).mul_f64(stretch),
+        outage: cadence.interval.mul_f64(stretch) + cadence.timeout,
+    }
 }

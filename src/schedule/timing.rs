@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     phase::{Anchor, seed},
-    plan::{EXCESS_INTERVAL, excess_scopes},
+    plan::{EXCESS_INTERVAL, RUN_RETRY, excess_scopes},
 };
 use crate::domain::{
     Cadence, Check, Kind, Method, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid,
@@ -17,9 +17,6 @@ use crate::domain::{
 /// The pauses between the first probes of a token known to be rejected.
 const REJECTED_STEPS: [Duration; 4] =
     [Duration::from_mins(1), Duration::from_mins(2), Duration::from_mins(5), Duration::from_mins(10)];
-
-/// The longest pause after a dry run that was not accepted.
-const RUN_RETRY: Duration = Duration::from_mins(30);
 
 /// How long after a known expiry its effect is looked at.
 const AFTER_EXPIRY: Duration = Duration::from_secs(30);
