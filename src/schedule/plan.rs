@@ -77,14 +77,19 @@ pub struct Delay {
     pub outage: Duration,
 }
 
+/// The longest pause after a check of a right that was made out of step.
+fn out_of_step(interval: Duration) -> Duration {
+    interval * 3 / 2
+}
+
 /// The longest delays under a cadence whose intervals are stretched by that factor.
 pub fn delay(cadence: &Cadence, stretch: f64) -> Delay {
     let death = cadence.interval.mul_f64(stretch) + cadence.confirm_after * 3;
     Delay {
         death,
         mass_death: death + cadence.mass_rejection_hold,
-        right: (cadence.scope_interval + cadence.interval).mul_f64(stretch),
-        run: (cadence.run_interval + RUN_RETRY.min(cadence.run_interval)).mul_f64(stretch),
+        right: (out_of_step(cadence.scope_interval) + cadence.interval).mul_f64(stretch),
+        run: (out_of_step(cadence.run_interval) + RUN_RETRY.min(cadence.run_interval)).mul_f64(stretch),
         outage: cadence.interval.mul_f64(stretch) + cadence.timeout,
     }
 }

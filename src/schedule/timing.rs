@@ -182,7 +182,10 @@ impl Timing<'_> {
         if matches!(self.record.life(), Life::Rejected(_)) {
             return last + self.life_interval();
         }
-        let regular = self.stroke(self.record.life_check(), None, last, self.life_interval());
+        let interval = self.life_interval();
+        let pause = self.stroke(self.record.life_check(), None, last, interval).saturating_sub(last);
+        // No pause is longer than what is promised: out of step, the way back to the grid is made in two.
+        let regular = last + if pause > interval { pause / 2 } else { pause };
         match self.after_expiry() {
             Some(extra) if last + CLOCK_STEP < extra => regular.min(extra),
             _ => regular,
