@@ -256,9 +256,6 @@ fn row(cells: &[String]) {
 
 /// In whole seconds, as operators write it.
 fn time(duration: Duration) -> String {
-    let seconds = (duration + Duration::from_millis(500)).as_secs();
-    let parts = [(seconds / 3_600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let shown: String =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
-    if shown.is_empty() { "0s".to_owned() } else { shown }
+    let whole = Duration::from_secs((duration + Duration::from_millis(500)).as_secs());
+    humantime::format_duration(whole).to_string().replace(' ', "")
 }

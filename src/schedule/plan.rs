@@ -1,6 +1,6 @@
 //! PURE: what a configuration costs Hex, in requests, and how soon it tells what has happened.
 
-use std::time::Duration;
+use std::{iter::Sum, time::Duration};
 
 use crate::domain::{Cadence, Scope, TokenSpec};
 
@@ -11,6 +11,8 @@ pub const EXCESS_INTERVAL: Duration = Duration::from_hours(24);
 pub const RUN_RETRY: Duration = Duration::from_mins(30);
 
 /// What one token asks of its workspace's budget.
+///
+/// Of several tokens it is the sum.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Demand {
     /// `identity`, in requests a minute.
@@ -27,6 +29,32 @@ impl Demand {
     /// All of it, in requests a minute.
     pub fn per_minute(self) -> f64 {
         self.identity + self.rights + self.runs + self.excess
+    }
+
+    /// The shortest `interval` and `scope_interval` with each of which, alone, it would fit into a budget, in
+    /// whole minutes. `None` where that alone can't help.
+    pub fn fitting(
+        self,
+        cadence: &Cadence,
+        requests_per_minute: u32,
+    ) -> (Option<Duration>, Option<Duration>) {
+        let lengthened = |interval: Duration, share: f64| {
+            let rest = f64::from(requests_per_minute) - (self.per_minute() - share);
+            let minutes = (interval.as_secs_f64() * share / rest / 60.0).ceil();
+            (rest > 0.0).then(|| Duration::try_from_secs_f64(minutes * 60.0).ok()).flatten()
+        };
+        (lengthened(cadence.interval, self.identity), lengthened(cadence.scope_interval, self.rights))
+    }
+}
+
+impl Sum for Demand {
+    fn sum<I: Iterator<Item = Self>>(demands: I) -> Self {
+        demands.fold(Self::default(), |sum, one| Self {
+            identity: sum.identity + one.identity,
+            rights: sum.rights + one.rights,
+            runs: sum.runs + one.runs,
+            excess: sum.excess + one.excess,
+        })
     }
 }
 

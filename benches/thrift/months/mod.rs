@@ -11,6 +11,7 @@
 //! | `spread.rs` | median, p99, maximum |
 
 #[path = "../../../tests/faults/chance.rs"]
+#[expect(dead_code, reason = "the campaign of faults draws in more ways")]
 mod chance;
 pub(crate) mod figures;
 mod hex;

@@ -1,4 +1,4 @@
-//! The peer: a probe of every token at a fixed interval, as of blackbox_exporter with a module a token.
+//! The peer: a probe of every token at a fixed interval, as of `blackbox_exporter` with a module a token.
 //!
 //! Prometheus keeps what the last probe saw until the next one, and an alert fires once that has been bad
 //! for its `for`. Which `for`, the months themselves tell: the shortest with which nobody is ever paged for
