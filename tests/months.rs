@@ -74,9 +74,14 @@ fn whoever_confirms_in_a_hurry_or_not_at_all_calls_the_living_dead() {
 }
 
 #[test]
-fn a_budget_that_does_not_suffice_is_kept() {
-    let way = Way { requests_per_minute: 2, ..Way::default() };
+fn a_budget_that_does_not_suffice_is_kept_and_deaths_are_told_as_the_stretched_plan_promises() {
+    let way = Way { requests_per_minute: 4, ..Way::default() };
+    let month = Month::quiet(1);
+    let demand = watch(&Arc::new(month), way).planned_a_day / 1_440.0;
+    let promised = plan::delay(&way.cadence, plan::stretch(demand, way.requests_per_minute)).death;
     let figures = figures(&troubled()[..1], way);
-    assert!(figures.most_in_a_minute <= 2);
+    assert!(figures.most_in_a_minute <= 4);
     assert_eq!(figures.false_deaths, 0);
+    // The first look still waits in the queue; the confirmations do not.
+    assert!(figures.deaths.p99() <= promised + Duration::from_mins(1), "{:?}", figures.deaths.p99());
 }

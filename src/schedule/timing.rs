@@ -30,6 +30,8 @@ const STALE_IDENTITY: Duration = Duration::from_secs(30);
 /// Which requests go first where the budget is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
+    /// A rejection that is being confirmed, by its token or by a witness.
+    Confirmation,
     /// Life and death, and the guard against real runs.
     Identity,
     /// Scopes and projects.
@@ -39,12 +41,18 @@ pub enum Class {
 }
 
 impl Class {
+    /// Whether it asks about life and death.
+    pub fn is_life(self) -> bool {
+        self <= Self::Identity
+    }
+
     /// By how much a less urgent request waits longer than an urgent one. It waits, it does not starve.
     pub fn patience(self) -> Duration {
         match self {
-            Self::Identity => Duration::ZERO,
-            Self::Right => Duration::from_mins(5),
-            Self::Run => Duration::from_mins(10),
+            Self::Confirmation => Duration::ZERO,
+            Self::Identity => Duration::from_mins(5),
+            Self::Right => Duration::from_mins(10),
+            Self::Run => Duration::from_mins(15),
         }
     }
 }
@@ -104,7 +112,7 @@ impl Timing<'_> {
     pub fn next(&self) -> Option<Due> {
         let agenda = self.agenda();
         let due = agenda.iter().filter(|due| due.at <= self.now.up);
-        let urgent = due.min_by_key(|due| (due.class != Class::Identity, due.at + due.class.patience()));
+        let urgent = due.min_by_key(|due| (!due.class.is_life(), due.at + due.class.patience()));
         urgent.or(agenda.first()).cloned()
     }
 
@@ -115,7 +123,7 @@ impl Timing<'_> {
         // A dry run that was claimed is off the agenda of all.
         let stands = waiting.class != Class::Right
             || agenda.iter().any(|due| due.question == waiting.question && due.at <= self.now.up);
-        let urgent = agenda.iter().filter(|due| due.class == Class::Identity).map(|due| due.at).min();
+        let urgent = agenda.iter().filter(|due| due.class.is_life()).map(|due| due.at).min();
         urgent.filter(|at| stands && *at > self.now.up)
     }
 
@@ -172,7 +180,9 @@ impl Timing<'_> {
             Some(_) if self.record.is_asked_at_once() => Duration::ZERO,
             Some(tried) => self.next_life(tried.at.up),
         };
-        Due { at, class: Class::Identity, question: Question::of(check) }
+        let confirms = self.record.pending().is_some() || self.record.is_asked_at_once();
+        let class = if confirms { Class::Confirmation } else { Class::Identity };
+        Due { at, class, question: Question::of(check) }
     }
 
     fn next_life(&self, last: Duration) -> Duration {
