@@ -224,7 +224,7 @@ impl<P: Prober> Worker<P> {
         tokio::pin!(permit);
         loop {
             let patience = match due.class {
-                Class::Identity => Duration::MAX,
+                Class::Confirmation | Class::Identity => Duration::MAX,
                 Class::Right | Class::Run => self.timing(|timing| timing.may_wait_until(due)).flatten()?,
             };
             let patience = patience.saturating_sub(self.shared.clock.now().up);
