@@ -107,10 +107,19 @@ fn method(method: Method) -> reqwest::Method {
     }
 }
 
-/// The address of `path` at `origin`; `None` where the path would lead to another origin.
-fn below(origin: &Url, path: &str) -> Option<Url> {
-    let url = origin.join(path).ok()?;
-    (url.origin() == origin.origin() && url.username().is_empty() && url.password().is_none()).then_some(url)
+/// The address of a path of the API, with its query, at `origin`; `None` where it is no such path.
+///
+/// Only what is parsed can name another origin. Here the origin stays as it is and gets a path, which also
+/// costs a fraction of parsing.
+fn below(origin: &Url, path_and_query: &str) -> Option<Url> {
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    let mut url = path.starts_with("/api/").then(|| origin.clone())?;
+    url.set_path(path);
+    url.set_query(query);
+    Some(url)
 }
 
 fn parse_origin(text: &str) -> Option<Url> {
@@ -169,10 +178,10 @@ mod tests {
     #[test]
     fn a_path_cannot_lead_away_from_its_origin() {
         let origin = parse_origin("https://app.hex.tech").unwrap();
-        assert_eq!(
-            below(&origin, "/api/v1/users/me").unwrap().as_str(),
-            "https://app.hex.tech/api/v1/users/me"
-        );
+        let address = |path| below(&origin, path).map(String::from);
+        for path in ["/api/v1/users/me", "/api/v1/cells?projectId=x&limit=1"] {
+            assert_eq!(address(path), Some(format!("https://app.hex.tech{path}")));
+        }
         for bad in [
             "//evil.example/api",
             "/\\evil.example/api",
@@ -181,7 +190,12 @@ mod tests {
             "https://app.hex.tech:8443/api",
             "https://user@app.hex.tech/api",
         ] {
-            assert_eq!(below(&origin, bad), None, "{bad}");
+            assert_eq!(address(bad), None, "{bad}");
+        }
+        for odd in ["/api/..//evil.example", "/api/../\\evil.example", "/api/@evil.example", "/api/#?//evil"]
+        {
+            let address = below(&origin, odd).unwrap();
+            assert_eq!((address.origin(), address.username()), (origin.origin(), ""), "{odd}");
         }
     }
 
