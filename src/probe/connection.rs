@@ -22,8 +22,9 @@ const USER_AGENT: &str = concat!("hex-token-exporter/", env!("CARGO_PKG_VERSION"
 /// the probes that come close together, which are those of a workspace with many tokens.
 const KEPT_IDLE: Duration = Duration::from_secs(4);
 
-/// Unused connections kept to one origin.
-const MOST_IDLE: usize = 4;
+/// Unused connections kept to one origin: as many as are in use at once where nothing else is configured,
+/// since a new one costs Hex and us far more than one that waits these few seconds.
+const MOST_IDLE: usize = 16;
 
 /// A workspace cannot be connected to as it is configured. Its text holds no configured value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +146,9 @@ fn build_client(workspace: &Workspace, origin: &Url) -> Result<Client, Connectio
         .no_proxy()
         .pool_idle_timeout(KEPT_IDLE)
         .pool_max_idle_per_host(MOST_IDLE)
+        // Every request has a timeout, and no connection lives longer unused: nothing is left to watch for.
+        .tcp_keepalive(None)
+        .tcp_user_timeout(None)
         .dns_resolver(Arc::new(TimedResolver))
         .connector_layer(TimedConnect);
     if let Some(address) = &workspace.proxy {
