@@ -201,7 +201,7 @@ impl<P: Prober> Worker<P> {
                 None => return,
             }
         }
-        // On the heap while it lasts: thousands of workers wait, and few of them ask at a time.
+        // On the heap while it lasts: thousands of workers rest, and few have a request at a time.
         match Box::pin(self.request(&due, secret)).await {
             Some((sent, observation)) => {
                 let observed = self.take(Some((&sent.0, &sent.1)), &observation);
@@ -244,7 +244,9 @@ impl<P: Prober> Worker<P> {
         if due.class == Class::Run && self.desk.lane.dry_runs.are_ignored() {
             return None;
         }
-        let observation = self.shared.prober.ask(&workspace, &secret, due.question.clone()).await;
+        // The same again: of those that have one, most wait for the budget.
+        let asking = Box::pin(self.shared.prober.ask(&workspace, &secret, due.question.clone()));
+        let observation = asking.await;
         drop(permit);
         Some(((workspace, secret), observation))
     }
