@@ -16,12 +16,12 @@ import tables
 from experiments import OURS, PEER, Plan
 from programs import CONCURRENCY
 from stand import Failed, Stand
-from upstream import Upstream
+from upstream import WAYS, Upstream
 
-FULL = Plan(rounds=5, seconds=5, rest=30, tokens=(100, 1_000, 10_000), full_speed_tokens=10_000,
-            history=True, scrapes=100)
-QUICK = Plan(rounds=1, seconds=2, rest=3, tokens=(100, 1_000), full_speed_tokens=4_000,
-             history=False, scrapes=30)
+FULL = Plan(ways=tuple(WAYS), rounds=3, seconds=4, rest=15, tokens=(100, 1_000, 10_000),
+            full_speed_tokens=10_000, history=True, scrapes=100)
+QUICK = Plan(ways=("http, a new connection each", "https, connections kept"), rounds=1, seconds=2, rest=3,
+             tokens=(100, 1_000), full_speed_tokens=4_000, history=False, scrapes=30)
 
 # What a day's tokens are asked in the paced rounds: 1,000 of them, every 2 s.
 PACED_TOKENS, PACED_INTERVAL = 1_000, 2
@@ -69,8 +69,9 @@ def compare(stand, tools, plan):
     for tokens in plan.tokens:
         say(f"at rest: {tokens} tokens")
         rests[tokens] = [run.resting(stand, tools, upstream, plan, name, tokens) for name in (OURS, PEER)]
-        if plan.history:
-            full[tokens] = run.remembering(stand, tools, upstream, tokens)
+    if plan.history:
+        say("filling histories")
+        full = run.remembering(stand, tools, upstream, plan.tokens)
     print("### Memory\n")
     print(tables.memory(rests, full))
     sizes = {tokens: (full[tokens][0] if full else rests[tokens][0].later) for tokens in rests}
@@ -108,7 +109,7 @@ def requests(stand, tools, upstream, plan):
         ],
     ))
     shorter = 30
-    seconds = 20 if plan.rounds > 1 else 10
+    seconds = 30 if plan.rounds > 1 else 10
     found = run.counted(
         stand, tools, upstream, 500, seconds, INTERVAL // shorter, CONFIRMED_WITHIN / 3 / shorter
     )

@@ -8,18 +8,22 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from programs import Bare, Exporter, Peer
-from upstream import WAYS
+from stand import get
 
 OURS, PEER, BARE = "exporter", "peer", "bare client"
 
+# The probes of a token that are kept.
+HISTORY = 50
+
 # Long enough for connections, caches and heaps to be as they stay.
-WARM_UP = 1.5
+WARM_UP = 1
 
 
 @dataclass
 class Plan:
     """How long and how often."""
 
+    ways: tuple  # of asking
     rounds: int
     seconds: int  # of each reading
     rest: int  # seconds of each reading at rest
@@ -76,7 +80,7 @@ def probing(stand, tools, upstream, plan, tokens, interval, per_second, say):
     """Readings by way and program: the rounds go through the ways, and through the programs within one."""
     readings = defaultdict(list)
     for number in range(plan.rounds):
-        for way in WAYS:
+        for way in plan.ways:
             order = (PEER, OURS, BARE) if number % 2 == 0 else (BARE, OURS, PEER)
             for name in order:
                 program = start(name, stand, tools, upstream, way, tokens, interval)
@@ -145,20 +149,20 @@ def answer(client, path, encoding="identity"):
     return client.getresponse().read()
 
 
-def remembering(stand, tools, upstream, tokens):
-    """Bytes in memory with every token's history full: now, and the most that it ever was."""
-    program = Exporter(stand, tools, upstream, "http, connections kept", tokens, 1)
-    client = http.client.HTTPConnection(program.address, timeout=30)
-    deadline = time.monotonic() + 300
-    while least_probes(client) < 51 and time.monotonic() < deadline:
-        time.sleep(2)
-    found = program.resident(), program.peak()
-    program.stop()
+def remembering(stand, tools, upstream, sizes):
+    """Bytes in memory by size of the fleet, with every token's history full: now, and at most."""
+    programs = [Exporter(stand, tools, upstream, "http, connections kept", tokens, 1) for tokens in sizes]
+    found = {}
+    for program in programs:
+        stand.until("its histories are full", lambda: least_probes(program) > HISTORY, 300)
+        found[program.tokens] = program.resident(), program.peak()
+        program.stop()
     return found
 
 
-def least_probes(client):
-    page = answer(client, "/metrics").decode()
+def least_probes(program):
+    """How often the token was probed that was probed least."""
+    page = get(f"http://{program.address}/metrics")
     lines = [line for line in page.splitlines() if line.startswith("hex_token_probes_total{")]
     return min(float(line.rsplit(" ", 1)[1]) for line in lines)
 
@@ -168,6 +172,7 @@ def counted(stand, tools, upstream, tokens, seconds, interval, scrape_interval):
     found = {}
     for name, per_second in ((OURS, None), (PEER, tokens / scrape_interval)):
         program = start(name, stand, tools, upstream, "http, connections kept", tokens, interval)
+        time.sleep(interval)  # past the first round, which comes at once
         found[name] = read(program, upstream, seconds, per_second).requests / tokens
         program.stop()
     return found

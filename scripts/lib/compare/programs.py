@@ -68,7 +68,7 @@ class Exporter(Program):
         self.address = free_address()
         self.tokens = tokens
         process = stand.start(
-            "exporter", tools.exporter, "run", "--config.file", self.config(stand, upstream, way, interval),
+            f"exporter-{tokens}", tools.exporter, "run", "--config.file", self.config(stand, upstream, way, interval),
             "--web.listen-address", self.address,
             environment=os.environ | {variable(name): secret(name) for name in names(tokens)},
         )
@@ -91,7 +91,7 @@ class Exporter(Program):
         for number, name in enumerate(names(self.tokens)):
             workspace = f"workspace-{number % workspaces}"
             lines.append(f"  {name}: {{credentials_env: {variable(name)}, workspace: {workspace}}}")
-        return stand.write("exporter.yaml", "\n".join(lines) + "\n")
+        return stand.write(f"exporter-{self.tokens}.yaml", "\n".join(lines) + "\n")
 
     def all_valid(self):
         return get(f"http://{self.address}/metrics").count('state="valid"} 1\n') == self.tokens

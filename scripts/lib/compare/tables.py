@@ -1,7 +1,6 @@
 """Readings become Markdown tables: medians, the spread, and ratios of one and the same run."""
 
 from experiments import BARE, OURS, PEER, middle
-from upstream import WAYS
 
 # What is promised, as ratios.
 OF_THE_PEER = {"http, a new connection each": 0.25, "https, a new connection each": 0.25,
@@ -31,10 +30,14 @@ def judged(value, limit=None):
     return f"{value:.2f} ({'met' if value <= limit else 'MISSED'}: {limit:.2f})"
 
 
+def ways(readings):
+    return dict.fromkeys(way for way, _ in readings)
+
+
 def costs(readings):
     """CPU a probe."""
     rows = []
-    for way in WAYS:
+    for way in ways(readings):
         ours, peer, bare = ([it.cost for it in readings[way, name]] for name in (OURS, PEER, BARE))
         rows.append([
             way, spread(ours), spread(peer), spread(bare),
@@ -47,7 +50,7 @@ def costs(readings):
 def connections(readings):
     """How many connections a probe took: whether the ways are what they are called."""
     rows = []
-    for way in WAYS:
+    for way in ways(readings):
         found = [[it.connections / it.requests for it in readings[way, name]] for name in (OURS, PEER, BARE)]
         rows.append([way, *(f"{middle(it):.2f}" for it in found)])
     return table(["connections a probe", "exporter", "blackbox_exporter", "bare client"], rows)
@@ -55,7 +58,7 @@ def connections(readings):
 
 def rates(readings):
     rows = []
-    for way in WAYS:
+    for way in ways(readings):
         ours, peer, bare = ([it.rate for it in readings[way, name]] for name in (OURS, PEER, BARE))
         rows.append([way, spread(ours), spread(peer), spread(bare), f"{ratio(ours, peer):.1f}"])
     return table(["probes a second", "exporter", "blackbox_exporter", "bare client", "times the peer"], rows)

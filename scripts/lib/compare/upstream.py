@@ -18,6 +18,7 @@ WAYS = {
     "http, a new connection each": ("http", "keepalive_timeout 0;"),
     "http, connections kept": ("http", "keepalive_requests 1000000000;"),
     "https, a new connection each": ("https", "keepalive_timeout 0; ssl_session_tickets off;"),
+    "https, a new connection each, sessions resumed": ("https", "keepalive_timeout 0;"),
     "https, connections kept": ("https", "keepalive_requests 1000000000;"),
 }
 
