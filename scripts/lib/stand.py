@@ -30,12 +30,12 @@ class Failed(Exception):
 class Process:
     """A program of this test, with its output in a file."""
 
-    def __init__(self, folder, name, command):
+    def __init__(self, folder, name, command, environment=None):
         self.name = name
         self.log = folder / f"{name}.log"
         with self.log.open("w") as log:
             self.child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment
             )
 
     def stop(self):
@@ -58,8 +58,8 @@ class Stand:
         self.processes = []
         self.passed = 0
 
-    def start(self, name, *command):
-        process = Process(self.folder, name, [str(word) for word in command])
+    def start(self, name, *command, environment=None):
+        process = Process(self.folder, name, [str(word) for word in command], environment)
         self.processes.append(process)
         return process
 

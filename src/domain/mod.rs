@@ -20,6 +20,7 @@ pub mod secret;
 pub mod shard;
 pub mod state;
 pub mod token;
+pub mod tries;
 
 pub use cadence::Cadence;
 pub use expiry::Expiry;

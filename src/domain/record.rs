@@ -11,6 +11,7 @@ use super::{
     heard::{Effects, Heard, Remembered, Try},
     life::{Life, Peer, Pending, Rejection},
     state::{TokenState, judge},
+    tries::Tries,
 };
 
 /// The least time between a denial and the repeat that confirms it, where the interval is no shorter.
@@ -33,7 +34,7 @@ pub struct TokenRecord {
     projects_seen: Option<(usize, bool)>,
     scopes: BTreeMap<Scope, Finding>,
     projects: BTreeMap<Name, ProjectFinding>,
-    tries: BTreeMap<(Check, Option<Name>), Try>,
+    tries: Tries,
     state: TokenState,
     state_since: Option<Timestamp>,
 }
@@ -71,9 +72,7 @@ impl TokenRecord {
             state_since: self.state_since,
             ..Self::default()
         };
-        for tried in self.tries.values_mut() {
-            tried.current = false;
-        }
+        self.tries.outdate();
     }
 
     /// Forgets what the configuration no longer asks for, what was known of projects that are other ones
@@ -96,10 +95,10 @@ impl TokenRecord {
                 finding.reopen();
             }
         }
-        self.tries.retain(|(check, project), _| {
-            *check == Check::Identity
-                || (wanted(*check) && project.as_ref().is_none_or(stays))
-                || (*check == Check::ProjectsRead && self.identity_missing)
+        self.tries.retain(|check, project| {
+            check == Check::Identity
+                || (wanted(check) && project.is_none_or(stays))
+                || (check == Check::ProjectsRead && self.identity_missing)
         });
         self.settle(spec, now, hex_now);
     }
@@ -158,13 +157,12 @@ impl TokenRecord {
     fn note(&mut self, heard: &Heard<'_>) {
         let check = heard.question.check;
         // A scope is one right, whichever project it was asked about.
-        let project = check.is_about_project().then(|| heard.question.project_name().cloned()).flatten();
-        let key = (check, project);
-        let before = self.tries.get(&key).and_then(|tried| tried.concluded);
+        let project = check.is_about_project().then(|| heard.question.project_name()).flatten();
+        let before = self.tries.get(check, project).and_then(|tried| tried.concluded);
         let reason = heard.outcome.reason;
         let concluded = if reason.is_conclusive() { Some(heard.now.at) } else { before };
         let Heard { status, duration, now, .. } = *heard;
-        self.tries.insert(key, Try { at: now, reason, status, duration, concluded, current: true });
+        self.tries.put(check, project, Try { at: now, reason, status, duration, concluded, current: true });
     }
 
     fn hear_life(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
@@ -363,13 +361,13 @@ impl TokenRecord {
     }
 
     /// Its latest probes, one a question.
-    pub fn tries(&self) -> &BTreeMap<(Check, Option<Name>), Try> {
+    pub fn tries(&self) -> &Tries {
         &self.tries
     }
 
     /// The latest probe of a question.
     pub fn last_try(&self, check: Check, project: Option<&Name>) -> Option<&Try> {
-        self.tries.get(&(check, project.cloned()))
+        self.tries.get(check, project)
     }
 
     /// This record as another token of the workspace sees it.

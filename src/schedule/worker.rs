@@ -4,14 +4,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use tracing::{debug, error, warn};
 use super::{
     Lane, Shared,
     budget::Permit,
+    lock,
     timing::{Class, Due, Timing},
 };
 use crate::{
@@ -30,6 +31,9 @@ use crate::{
     probe::Prober,
     store::{Observed, TokenView},
 };
+
+/// How many on-demand probes of a token may wait for one another.
+const MOST_ASKERS: usize = 64;
 
 /// The longest pause on a rate-limit header that no 429 came with.
 const QUOTA_PAUSE: Duration = Duration::from_mins(1);
@@ -44,11 +48,45 @@ pub(super) struct Desk {
     pub(super) stop: CancellationToken,
     /// Until when, in milliseconds of uptime, it may be silent without having stalled.
     pub(super) quiet_until: AtomicU64,
+    /// Who waits for an on-demand probe; `None` once there is nobody to make it.
+    askers: Mutex<Option<Vec<oneshot::Sender<()>>>>,
+    asked: Notify,
 }
 
 impl Desk {
+    pub(super) fn new(name: Name, lane: Arc<Lane>, credential: Credential, stop: CancellationToken) -> Self {
+        Self {
+            name,
+            lane,
+            credential: Mutex::new(credential),
+            changed: Notify::new(),
+            stop,
+            quiet_until: AtomicU64::new(u64::MAX),
+            askers: Mutex::new(Some(Vec::new())),
+            asked: Notify::new(),
+        }
+    }
+
+    /// Asks for a probe now. Resolves when it is done, and at once where too many wait or nobody makes it.
+    pub(super) fn ask(&self) -> oneshot::Receiver<()> {
+        let (done, answer) = oneshot::channel();
+        if let Some(askers) = lock(&self.askers).as_mut().filter(|askers| askers.len() < MOST_ASKERS) {
+            askers.push(done);
+            self.asked.notify_one();
+        }
+        answer
+    }
+
+    fn has_askers(&self) -> bool {
+        lock(&self.askers).as_ref().is_some_and(|askers| !askers.is_empty())
+    }
+
+    fn take_askers(&self) -> Vec<oneshot::Sender<()>> {
+        lock(&self.askers).as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     fn credential(&self) -> Credential {
-        self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.credential).clone()
     }
 
     fn may_be_quiet_until(&self, up: Duration) {
@@ -59,7 +97,6 @@ impl Desk {
 pub(super) struct Worker<P> {
     pub(super) shared: Arc<Shared<P>>,
     pub(super) desk: Arc<Desk>,
-    pub(super) on_demand: mpsc::Receiver<oneshot::Sender<()>>,
     guards: BTreeMap<Uuid, Uuid>,
     paused_until: Duration,
     /// A question that left the budget's queue for a more urgent one, and since when it had waited.
@@ -67,19 +104,8 @@ pub(super) struct Worker<P> {
 }
 
 impl<P: Prober> Worker<P> {
-    pub(super) fn new(
-        shared: Arc<Shared<P>>,
-        desk: Arc<Desk>,
-        on_demand: mpsc::Receiver<oneshot::Sender<()>>,
-    ) -> Self {
-        Self {
-            shared,
-            desk,
-            on_demand,
-            guards: BTreeMap::new(),
-            paused_until: Duration::ZERO,
-            postponed: None,
-        }
+    pub(super) fn new(shared: Arc<Shared<P>>, desk: Arc<Desk>) -> Self {
+        Self { shared, desk, guards: BTreeMap::new(), paused_until: Duration::ZERO, postponed: None }
     }
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
@@ -91,8 +117,8 @@ impl<P: Prober> Worker<P> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(asker) = self.on_demand.recv() => {
-                    self.serve(asker).await;
+                () = self.desk.asked.notified() => {
+                    self.serve().await;
                     continue;
                 }
                 () = self.desk.changed.notified() => continue,
@@ -104,23 +130,21 @@ impl<P: Prober> Worker<P> {
             self.probe(due).await;
         }
         self.desk.may_be_quiet_until(Duration::MAX);
+        *lock(&self.desk.askers) = None;
         self.release_dry_runs();
     }
 
     /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
-    async fn serve(&mut self, asker: oneshot::Sender<()>) {
-        let mut askers = vec![asker];
-        while !self.desk.stop.is_cancelled() {
+    async fn serve(&mut self) {
+        // Who asked last may have been answered with the others.
+        while self.desk.has_askers() && !self.desk.stop.is_cancelled() {
             let due = self.timing(|timing| timing.on_demand());
             let Some(due) = due.flatten().filter(|_| self.shared.clock.now().up >= self.paused_until) else {
                 break;
             };
             self.probe(due).await;
         }
-        while let Ok(asker) = self.on_demand.try_recv() {
-            askers.push(asker);
-        }
-        for asker in askers {
+        for asker in self.desk.take_askers() {
             // Whoever asked may have left: a scrape that timed out.
             let _ = asker.send(());
         }
@@ -177,7 +201,8 @@ impl<P: Prober> Worker<P> {
                 None => return,
             }
         }
-        match self.request(&due).await {
+        // On the heap while it lasts: thousands of workers rest, and few have a request at a time.
+        match Box::pin(self.request(&due)).await {
             Some((sent, observation)) => {
                 let observed = self.take(Some((&sent.0, &sent.1)), &observation);
                 self.follow_dry_run(&observation, proving, &observed.unwrap_or_default());
@@ -212,7 +237,9 @@ impl<P: Prober> Worker<P> {
         if due.class == Class::Run && self.desk.lane.dry_runs.are_ignored() {
             return None;
         }
-        let observation = self.shared.prober.ask(&workspace, &secret, due.question.clone()).await;
+        // The same again: of those that have one, most wait for the budget.
+        let asking = Box::pin(self.shared.prober.ask(&workspace, &secret, due.question.clone()));
+        let observation = asking.await;
         drop(permit);
         Some(((workspace, secret), observation))
     }

@@ -195,6 +195,9 @@ impl Store {
         if observed.effects.accepted {
             observed.wake = inner.wake_peers(name, &spec.workspace.name, observed.effects.revived, now);
         } else if outcome.reason == Reason::Unauthorized {
+            if let Some(workspace) = inner.workspaces.get_mut(&spec.workspace.name) {
+                workspace.may_hold = true;
+            }
             observed.wake.extend(inner.call_witness(name));
         }
         Some(observed)
@@ -337,9 +340,13 @@ impl Inner {
 
     /// An acceptance ends a mass rejection, and gives hope to others that were rejected.
     fn wake_peers(&mut self, accepted: &Name, workspace: &Name, revived: bool, now: Moment) -> Vec<Name> {
-        let hope = revived
-            && self.workspaces.get_mut(workspace).is_some_and(|record| record.may_reconsider_rejected(now));
         let mut woken = Vec::new();
+        let Some(record) = self.workspaces.get_mut(workspace) else { return woken };
+        let hope = revived && record.may_reconsider_rejected(now);
+        // Nearly every acceptance is news to nobody, and there may be thousands to look at.
+        if !hope && !std::mem::take(&mut record.may_hold) {
+            return woken;
+        }
         for (name, view) in &mut self.tokens {
             if view.spec.workspace.name != *workspace || name == accepted {
                 continue;

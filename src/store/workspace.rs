@@ -17,6 +17,8 @@ const RECONSIDER_EVERY: Duration = Duration::from_mins(5);
 pub(super) struct WorkspaceRecord {
     pub(super) spec: Arc<Workspace>,
     pub(super) dry_run_unsafe: bool,
+    /// Whether one of its tokens may be held in a mass rejection, and so wait for another's acceptance.
+    pub(super) may_hold: bool,
     planned_per_minute: f64,
     newest: Option<(Moment, bool)>,
     answered: Option<Moment>,
@@ -31,6 +33,8 @@ impl WorkspaceRecord {
         Self {
             spec,
             dry_run_unsafe: false,
+            // Its tokens may have come from another one.
+            may_hold: true,
             planned_per_minute,
             newest: None,
             answered: None,
