@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be drawn is a failed test")]
 
 #[path = "../benches/thrift/months/mod.rs"]
-#[expect(dead_code, reason = "the tables need more of it")]
 mod months;
 
 use std::{sync::Arc, time::Duration};
