@@ -138,8 +138,7 @@ impl TokenView {
     }
 
     fn of_check(&self, check: Check) -> impl Iterator<Item = &Try> {
-        let tries = self.record.tries().range((check, None)..);
-        tries.take_while(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
+        self.record.tries().iter().filter(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
     }
 }
 
