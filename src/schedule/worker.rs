@@ -4,14 +4,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -34,12 +34,18 @@ use crate::{
 /// The longest pause on a rate-limit header that no 429 came with.
 const QUOTA_PAUSE: Duration = Duration::from_mins(1);
 
+/// How many on-demand probes of a token may wait for one another.
+const MOST_ASKERS: usize = 64;
+
 /// What a worker is told from outside, and what it shows.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) name: Name,
     pub(super) lane: Arc<Lane>,
     pub(super) credential: Mutex<Credential>,
+    /// Those who wait for an on-demand probe. `None`: nobody works here any more.
+    pub(super) askers: Mutex<Option<Vec<oneshot::Sender<()>>>>,
+    /// That there is something new here.
     pub(super) changed: Notify,
     pub(super) stop: CancellationToken,
     /// Until when, in milliseconds of uptime, it may be silent without having stalled.
@@ -47,6 +53,23 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// Asks for an on-demand probe. Where too many do, or nobody works here, the asker is dropped, which
+    /// resolves at once: the store answers as well as it can.
+    pub(super) fn ask(&self, asker: oneshot::Sender<()>) {
+        if let Some(askers) = self.askers().as_mut().filter(|askers| askers.len() < MOST_ASKERS) {
+            askers.push(asker);
+            self.changed.notify_one();
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        self.askers().as_ref().is_some_and(|askers| !askers.is_empty())
+    }
+
+    fn askers(&self) -> MutexGuard<'_, Option<Vec<oneshot::Sender<()>>>> {
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn credential(&self) -> Credential {
         self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -59,57 +82,52 @@ impl Desk {
 pub(super) struct Worker<P> {
     pub(super) shared: Arc<Shared<P>>,
     pub(super) desk: Arc<Desk>,
-    pub(super) on_demand: mpsc::Receiver<oneshot::Sender<()>>,
     guards: BTreeMap<Uuid, Uuid>,
     paused_until: Duration,
     /// A question that left the budget's queue for a more urgent one, and since when it had waited.
     postponed: Option<(Question, Instant)>,
 }
 
+impl<P> Drop for Worker<P> {
+    fn drop(&mut self) {
+        // Whoever still waits is told, and nobody else begins to.
+        *self.desk.askers() = None;
+    }
+}
+
 impl<P: Prober> Worker<P> {
-    pub(super) fn new(
-        shared: Arc<Shared<P>>,
-        desk: Arc<Desk>,
-        on_demand: mpsc::Receiver<oneshot::Sender<()>>,
-    ) -> Self {
-        Self {
-            shared,
-            desk,
-            on_demand,
-            guards: BTreeMap::new(),
-            paused_until: Duration::ZERO,
-            postponed: None,
-        }
+    pub(super) fn new(shared: Arc<Shared<P>>, desk: Arc<Desk>) -> Self {
+        Self { shared, desk, guards: BTreeMap::new(), paused_until: Duration::ZERO, postponed: None }
     }
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
     pub(super) async fn run(mut self) {
+        // What asking needs is there only while it asks: most workers wait, most of the time.
         let stop = self.desk.stop.clone();
         while let Some(due) = self.next_due() {
+            if self.desk.is_asked() && !stop.is_cancelled() {
+                Box::pin(self.serve()).await;
+                continue;
+            }
             self.desk.may_be_quiet_until(due.at);
             let wait = due.at.saturating_sub(self.shared.clock.now().up);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(asker) = self.on_demand.recv() => {
-                    self.serve(asker).await;
-                    continue;
-                }
                 () = self.desk.changed.notified() => continue,
                 () = sleep(wait) => {}
             }
             if !wait.is_zero() {
                 self.shared.observer.woke_late(self.shared.clock.now().up.saturating_sub(due.at));
             }
-            self.probe(due).await;
+            Box::pin(self.probe(due)).await;
         }
         self.desk.may_be_quiet_until(Duration::MAX);
         self.release_dry_runs();
     }
 
     /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
-    async fn serve(&mut self, asker: oneshot::Sender<()>) {
-        let mut askers = vec![asker];
+    async fn serve(&mut self) {
         while !self.desk.stop.is_cancelled() {
             let due = self.timing(|timing| timing.on_demand());
             let Some(due) = due.flatten().filter(|_| self.shared.clock.now().up >= self.paused_until) else {
@@ -117,10 +135,8 @@ impl<P: Prober> Worker<P> {
             };
             self.probe(due).await;
         }
-        while let Ok(asker) = self.on_demand.try_recv() {
-            askers.push(asker);
-        }
-        for asker in askers {
+        let askers = self.desk.askers().as_mut().map(std::mem::take);
+        for asker in askers.into_iter().flatten() {
             // Whoever asked may have left: a scrape that timed out.
             let _ = asker.send(());
         }
