@@ -18,9 +18,9 @@ pub mod record;
 pub mod scope;
 pub mod secret;
 pub mod shard;
+mod small_map;
 pub mod state;
 pub mod token;
-pub mod tries;
 
 pub use cadence::Cadence;
 pub use expiry::Expiry;

@@ -1,6 +1,6 @@
 //! All that is known of one token: every outcome is applied here, and nowhere else.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -10,8 +10,8 @@ use super::{
     finding::{Finding, ProjectFinding},
     heard::{Effects, Heard, Remembered, Try},
     life::{Life, Peer, Pending, Rejection},
+    small_map::SmallMap,
     state::{TokenState, judge},
-    tries::Tries,
 };
 
 /// The least time between a denial and the repeat that confirms it, where the interval is no shorter.
@@ -32,9 +32,9 @@ pub struct TokenRecord {
     org_id: Option<String>,
     identity_missing: bool,
     projects_seen: Option<(usize, bool)>,
-    scopes: BTreeMap<Scope, Finding>,
-    projects: BTreeMap<Name, ProjectFinding>,
-    tries: Tries,
+    scopes: SmallMap<Scope, Finding>,
+    projects: SmallMap<Name, ProjectFinding>,
+    tries: SmallMap<(Check, Option<Name>), Try>,
     state: TokenState,
     state_since: Option<Timestamp>,
 }
@@ -72,7 +72,9 @@ impl TokenRecord {
             state_since: self.state_since,
             ..Self::default()
         };
-        self.tries.outdate();
+        for (_, tried) in self.tries.iter_mut() {
+            tried.current = false;
+        }
     }
 
     /// Forgets what the configuration no longer asks for, what was known of projects that are other ones
@@ -88,17 +90,17 @@ impl TokenRecord {
         let stays = |name: &Name| {
             spec.projects.get(name).is_some_and(|id| before.projects.get(name).is_none_or(|it| it == id))
         };
-        self.projects.retain(|name, _| stays(name));
-        self.scopes.retain(|scope, _| wanted(scope.check()));
-        for (scope, finding) in &mut self.scopes {
+        self.projects.retain(stays);
+        self.scopes.retain(|scope| wanted(scope.check()));
+        for (scope, finding) in self.scopes.iter_mut() {
             if spec.required_scopes.contains(scope) && !before.required_scopes.contains(scope) {
                 finding.reopen();
             }
         }
-        self.tries.retain(|check, project| {
-            check == Check::Identity
-                || (wanted(check) && project.is_none_or(stays))
-                || (check == Check::ProjectsRead && self.identity_missing)
+        self.tries.retain(|(check, project)| {
+            *check == Check::Identity
+                || (wanted(*check) && project.as_ref().is_none_or(stays))
+                || (*check == Check::ProjectsRead && self.identity_missing)
         });
         self.settle(spec, now, hex_now);
     }
@@ -157,12 +159,13 @@ impl TokenRecord {
     fn note(&mut self, heard: &Heard<'_>) {
         let check = heard.question.check;
         // A scope is one right, whichever project it was asked about.
-        let project = check.is_about_project().then(|| heard.question.project_name()).flatten();
-        let before = self.tries.get(check, project).and_then(|tried| tried.concluded);
+        let project = check.is_about_project().then(|| heard.question.project_name().cloned()).flatten();
+        let key = (check, project);
+        let before = self.tries.get(&key).and_then(|tried| tried.concluded);
         let reason = heard.outcome.reason;
         let concluded = if reason.is_conclusive() { Some(heard.now.at) } else { before };
         let Heard { status, duration, now, .. } = *heard;
-        self.tries.put(check, project, Try { at: now, reason, status, duration, concluded, current: true });
+        self.tries.insert(key, Try { at: now, reason, status, duration, concluded, current: true });
     }
 
     fn hear_life(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
@@ -236,7 +239,7 @@ impl TokenRecord {
         match (check, project) {
             (Check::Identity | Check::DryRunGuard, _) => {}
             (Check::ProjectVisible, Some((name, _))) => {
-                let project = self.projects.entry(name.clone()).or_default();
+                let project = self.projects.entry(name.clone());
                 match heard.outcome.reason {
                     Reason::Ok | Reason::Unavailable => {
                         project.visible.grant(now);
@@ -248,7 +251,7 @@ impl TokenRecord {
                 }
             }
             (Check::ProjectsRun, Some((name, _))) => {
-                let project = self.projects.entry(name.clone()).or_default();
+                let project = self.projects.entry(name.clone());
                 hear_right(&mut project.runnable, heard.outcome.reason, now, repeat_after);
             }
             _ => {
@@ -256,7 +259,7 @@ impl TokenRecord {
                     self.projects_seen = Some((count, more));
                 }
                 if let Some(scope) = check.scope() {
-                    let finding = self.scopes.entry(scope).or_default();
+                    let finding = self.scopes.entry(scope);
                     hear_right(finding, heard.outcome.reason, now, repeat_after);
                 }
             }
@@ -360,14 +363,14 @@ impl TokenRecord {
         self.projects.get(name).copied()
     }
 
-    /// Its latest probes, one a question.
-    pub fn tries(&self) -> &Tries {
-        &self.tries
+    /// Its latest probes, one a question, check by check.
+    pub fn tries(&self) -> &[((Check, Option<Name>), Try)] {
+        self.tries.entries()
     }
 
     /// The latest probe of a question.
     pub fn last_try(&self, check: Check, project: Option<&Name>) -> Option<&Try> {
-        self.tries.get(check, project)
+        self.tries.find(|(of, about)| of.cmp(&check).then_with(|| about.as_ref().cmp(&project)))
     }
 
     /// This record as another token of the workspace sees it.

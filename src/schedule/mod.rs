@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use self::{
     budget::Budget,
@@ -167,7 +167,9 @@ impl<P: Prober> Scheduler<P> {
     /// Asks for the due checks of a token now. Resolves when they are done; a probe that is under way
     /// already is joined. `None`: no such token.
     pub fn probe_now(&self, name: &Name) -> Option<oneshot::Receiver<()>> {
-        Some(lock(&self.shared.desks).get(name)?.ask())
+        let (done, answer) = oneshot::channel();
+        lock(&self.shared.desks).get(name)?.ask(done);
+        Some(answer)
     }
 
     /// Whether no worker is overdue by minutes.
@@ -206,8 +208,15 @@ impl<P: Prober> Scheduler<P> {
 
     fn employ(&self, spec: &TokenSpec, credential: Credential) -> Option<Arc<Desk>> {
         let lane = lock(&self.shared.lanes).get(&spec.workspace.name)?.clone();
-        let stop = self.tasks.stopping().child_token();
-        let desk = Arc::new(Desk::new(spec.name.clone(), lane, credential, stop));
+        let desk = Arc::new(Desk {
+            name: spec.name.clone(),
+            lane,
+            credential: Mutex::new(credential),
+            askers: Mutex::new(Some(Vec::new())),
+            changed: Notify::new(),
+            stop: self.tasks.stopping().child_token(),
+            quiet_until: AtomicU64::new(u64::MAX),
+        });
         self.tasks.spawn("worker", Worker::new(self.shared.clone(), desk.clone()).run());
         Some(desk)
     }

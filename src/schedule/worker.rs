@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -20,7 +20,6 @@ use tracing::{debug, error, warn};
 use super::{
     Lane, Shared,
     budget::Permit,
-    lock,
     timing::{Class, Due, Timing},
 };
 use crate::{
@@ -32,11 +31,11 @@ use crate::{
     store::{Observed, TokenView},
 };
 
-/// How many on-demand probes of a token may wait for one another.
-const MOST_ASKERS: usize = 64;
-
 /// The longest pause on a rate-limit header that no 429 came with.
 const QUOTA_PAUSE: Duration = Duration::from_mins(1);
+
+/// How many on-demand probes of a token may wait for one another.
+const MOST_ASKERS: usize = 64;
 
 /// What a worker is told from outside, and what it shows.
 #[derive(Debug)]
@@ -44,49 +43,35 @@ pub(super) struct Desk {
     pub(super) name: Name,
     pub(super) lane: Arc<Lane>,
     pub(super) credential: Mutex<Credential>,
+    /// Those who wait for an on-demand probe. `None`: nobody works here any more.
+    pub(super) askers: Mutex<Option<Vec<oneshot::Sender<()>>>>,
+    /// That there is something new here.
     pub(super) changed: Notify,
     pub(super) stop: CancellationToken,
     /// Until when, in milliseconds of uptime, it may be silent without having stalled.
     pub(super) quiet_until: AtomicU64,
-    /// Who waits for an on-demand probe; `None` once there is nobody to make it.
-    askers: Mutex<Option<Vec<oneshot::Sender<()>>>>,
-    asked: Notify,
 }
 
 impl Desk {
-    pub(super) fn new(name: Name, lane: Arc<Lane>, credential: Credential, stop: CancellationToken) -> Self {
-        Self {
-            name,
-            lane,
-            credential: Mutex::new(credential),
-            changed: Notify::new(),
-            stop,
-            quiet_until: AtomicU64::new(u64::MAX),
-            askers: Mutex::new(Some(Vec::new())),
-            asked: Notify::new(),
+    /// Asks for an on-demand probe. Where too many do, or nobody works here, the asker is dropped, which
+    /// resolves at once: the store answers as well as it can.
+    pub(super) fn ask(&self, asker: oneshot::Sender<()>) {
+        if let Some(askers) = self.askers().as_mut().filter(|askers| askers.len() < MOST_ASKERS) {
+            askers.push(asker);
+            self.changed.notify_one();
         }
     }
 
-    /// Asks for a probe now. Resolves when it is done, and at once where too many wait or nobody makes it.
-    pub(super) fn ask(&self) -> oneshot::Receiver<()> {
-        let (done, answer) = oneshot::channel();
-        if let Some(askers) = lock(&self.askers).as_mut().filter(|askers| askers.len() < MOST_ASKERS) {
-            askers.push(done);
-            self.asked.notify_one();
-        }
-        answer
+    fn is_asked(&self) -> bool {
+        self.askers().as_ref().is_some_and(|askers| !askers.is_empty())
     }
 
-    fn has_askers(&self) -> bool {
-        lock(&self.askers).as_ref().is_some_and(|askers| !askers.is_empty())
-    }
-
-    fn take_askers(&self) -> Vec<oneshot::Sender<()>> {
-        lock(&self.askers).as_mut().map(std::mem::take).unwrap_or_default()
+    fn askers(&self) -> MutexGuard<'_, Option<Vec<oneshot::Sender<()>>>> {
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn credential(&self) -> Credential {
-        lock(&self.credential).clone()
+        self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn may_be_quiet_until(&self, up: Duration) {
@@ -103,6 +88,13 @@ pub(super) struct Worker<P> {
     postponed: Option<(Question, Instant)>,
 }
 
+impl<P> Drop for Worker<P> {
+    fn drop(&mut self) {
+        // Whoever still waits is told, and nobody else begins to.
+        *self.desk.askers() = None;
+    }
+}
+
 impl<P: Prober> Worker<P> {
     pub(super) fn new(shared: Arc<Shared<P>>, desk: Arc<Desk>) -> Self {
         Self { shared, desk, guards: BTreeMap::new(), paused_until: Duration::ZERO, postponed: None }
@@ -110,41 +102,41 @@ impl<P: Prober> Worker<P> {
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
     pub(super) async fn run(mut self) {
+        // What asking needs is there only while it asks: most workers wait, most of the time.
         let stop = self.desk.stop.clone();
         while let Some(due) = self.next_due() {
+            if self.desk.is_asked() && !stop.is_cancelled() {
+                Box::pin(self.serve()).await;
+                continue;
+            }
             self.desk.may_be_quiet_until(due.at);
             let wait = due.at.saturating_sub(self.shared.clock.now().up);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = self.desk.asked.notified() => {
-                    self.serve().await;
-                    continue;
-                }
                 () = self.desk.changed.notified() => continue,
                 () = sleep(wait) => {}
             }
             if !wait.is_zero() {
                 self.shared.observer.woke_late(self.shared.clock.now().up.saturating_sub(due.at));
             }
-            self.probe(due).await;
+            Box::pin(self.probe(due)).await;
         }
         self.desk.may_be_quiet_until(Duration::MAX);
-        *lock(&self.desk.askers) = None;
         self.release_dry_runs();
     }
 
     /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
     async fn serve(&mut self) {
-        // Who asked last may have been answered with the others.
-        while self.desk.has_askers() && !self.desk.stop.is_cancelled() {
+        while !self.desk.stop.is_cancelled() {
             let due = self.timing(|timing| timing.on_demand());
             let Some(due) = due.flatten().filter(|_| self.shared.clock.now().up >= self.paused_until) else {
                 break;
             };
             self.probe(due).await;
         }
-        for asker in self.desk.take_askers() {
+        let askers = self.desk.askers().as_mut().map(std::mem::take);
+        for asker in askers.into_iter().flatten() {
             // Whoever asked may have left: a scrape that timed out.
             let _ = asker.send(());
         }
@@ -201,8 +193,7 @@ impl<P: Prober> Worker<P> {
                 None => return,
             }
         }
-        // On the heap while it lasts: thousands of workers rest, and few have a request at a time.
-        match Box::pin(self.request(&due)).await {
+        match self.request(&due).await {
             Some((sent, observation)) => {
                 let observed = self.take(Some((&sent.0, &sent.1)), &observation);
                 self.follow_dry_run(&observation, proving, &observed.unwrap_or_default());
@@ -237,7 +228,7 @@ impl<P: Prober> Worker<P> {
         if due.class == Class::Run && self.desk.lane.dry_runs.are_ignored() {
             return None;
         }
-        // The same again: of those that have one, most wait for the budget.
+        // On the heap while it lasts: of those that have a request to make, most wait for the budget.
         let asking = Box::pin(self.shared.prober.ask(&workspace, &secret, due.question.clone()));
         let observation = asking.await;
         drop(permit);

@@ -80,7 +80,7 @@ impl TokenView {
             Reason::Forbidden => !self.requires(life),
             _ => false,
         };
-        let required = self.record.tries().iter().filter(|(check, _)| {
+        let required = self.record.tries().iter().filter(|((check, _), _)| {
             *check != life && (*check == Check::ProjectVisible || self.requires(*check))
         });
         Some(alive && required.into_iter().all(|(_, tried)| tried.reason == Reason::Ok))
@@ -129,12 +129,16 @@ impl TokenView {
 
     /// The latest probe of a check, of whichever project.
     pub fn latest(&self, check: Check) -> Option<&Try> {
-        self.record.tries().of_check(check).max_by_key(|tried| tried.at.up)
+        self.of_check(check).max_by_key(|tried| tried.at.up)
     }
 
     /// When a check was last answered conclusively: for project checks, the oldest project's.
     pub fn last_conclusive(&self, check: Check) -> Option<Timestamp> {
-        self.record.tries().of_check(check).filter_map(|tried| tried.concluded).min()
+        self.of_check(check).filter_map(|tried| tried.concluded).min()
+    }
+
+    fn of_check(&self, check: Check) -> impl Iterator<Item = &Try> {
+        self.record.tries().iter().filter(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
     }
 }
 
