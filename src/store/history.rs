@@ -57,7 +57,7 @@ impl History {
             self.projects.pop_front();
         }
         if self.probes.len() == self.probes.capacity() {
-            self.probes.reserve_exact(self.probes.len().clamp(2, LENGTH - self.probes.len()));
+            self.probes.reserve_exact(self.probes.len().max(2).min(LENGTH - self.probes.len()));
         }
         self.probes.push_back(Packed {
             seconds: u32::try_from(entry.at.as_second().max(0)).unwrap_or(u32::MAX),
@@ -108,6 +108,8 @@ mod tests {
             let mut history = History::default();
             for entry in &entries {
                 history.push(entry.clone());
+                // A copy has no room to spare, wherever it is made.
+                history = history.clone();
             }
             let latest: Vec<_> = entries.into_iter().rev().take(LENGTH).collect();
             prop_assert_eq!(history.newest_first().collect::<Vec<_>>(), latest);
