@@ -33,8 +33,8 @@ INTERVAL, CONFIRMED_WITHIN = 300, 300 + 30 + 60
 WHAT_DIFFERS = """\
 The two do different work. For a probe the exporter sends the request, reads the answer as JSON, classifies it
 among 18 reasons, judges the token's state, keeps its expiry, scopes, phases, histograms and the last 50
-probes; all tokens are then told by one scrape. blackbox_exporter opens a new connection each time (it can't
-keep one, so \"connections kept\" is told for both, and kept by ours alone), matches a regular expression
+probes; all tokens are then told by one scrape. blackbox_exporter opens a new connection each time, also
+where the upstream would keep it, and shakes hands in full; it matches a regular expression
 against the body, keeps the log of the last 100 probes of all modules, and renders a page for each token and
 scrape. The bare client keeps nothing and looks at the status alone.
 """
