@@ -3,7 +3,7 @@
 
 use hex_token_exporter::config::{Environment, Source, load};
 
-use super::{config, scratch};
+use super::{canary::CANARY, config, scratch};
 
 /// What is overridden.
 const FILE: &str = "
@@ -21,8 +21,9 @@ tokens:
 pub(crate) fn run(text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let variables = text.lines().filter_map(|line| line.split_once('='));
+    // A name is a path of keys, which are shown: the canary is in values alone.
     let environment: Environment =
-        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        variables.map(|(name, value)| (name.replace(CANARY, ""), value.to_owned())).collect();
     config::holds(load(&Source::File(scratch::file("overridden.yaml", FILE)), &environment));
     let directory = scratch::path("");
     config::holds(load(&Source::ZeroConfig { directory }, &environment));

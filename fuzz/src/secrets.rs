@@ -7,7 +7,11 @@ use hex_token_exporter::{
     domain::{Credential, Secret},
 };
 
-use super::{canary, clock::StandingClock, scratch};
+use super::{
+    canary::{self, CANARY},
+    clock::StandingClock,
+    scratch,
+};
 
 const FILE: &str = "tokens: {airflow: {credentials_file: credential}}";
 
@@ -21,10 +25,20 @@ pub(crate) fn run(content: &[u8]) {
         Credential::Loaded { secret, .. } => assert!(is_legal && secret == Secret::opaque(text)),
         Credential::Unreadable(_) => assert!(!is_legal || content.len() > 4096, "refused a legal credential"),
     }
-    let file = scratch::file(".env", content);
+    let file = scratch::file(".env", with_plain_names(content));
     // Refused, or without a token in it, or one token.
     only_credential(&Source::ZeroConfig { directory: scratch::path("") });
     fs::remove_file(file).unwrap();
+}
+
+/// The content with the canary in no name of a variable: names are keys, which are shown.
+fn with_plain_names(content: &[u8]) -> Vec<u8> {
+    let Ok(text) = str::from_utf8(content) else { return content.to_owned() };
+    let lines = text.split_inclusive('\n').map(|line| match line.split_once('=') {
+        Some((name, value)) => format!("{}={value}", name.replace(CANARY, "")),
+        None => line.to_owned(),
+    });
+    lines.collect::<String>().into_bytes()
 }
 
 /// The credential of the one token that is configured.

@@ -13,6 +13,7 @@ mod mutation;
 pub mod targets;
 
 use std::{
+    collections::BTreeSet,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -63,6 +64,36 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     #[expect(clippy::disallowed_methods, reason = "the settings of a test")]
     let told = std::env::var(variable);
     told.map_or(otherwise, |told| told.parse().unwrap())
+}
+
+#[test]
+fn every_target_is_run_by_both_and_built_from_the_same_crates() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let manifest = read("fuzz/Cargo.toml");
+    let entries = manifest
+        .lines()
+        .filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\""));
+    let known: Vec<&str> = targets::TARGETS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(entries.collect::<Vec<_>>(), known);
+    for name in known {
+        let entry = read(&format!("fuzz/fuzz_targets/{name}.rs"));
+        assert!(entry.contains(&format!("run(\"{name}\", input)")), "{name}");
+    }
+    // A lock of its own may hold what only fuzzing needs; all else is what is shipped.
+    let crates = |lock: &str| -> BTreeSet<String> {
+        lock.split("[[package]]").skip(1).map(|it| it.lines().skip(1).take(2).collect()).collect()
+    };
+    let (own, shipped) = (crates(&read("fuzz/Cargo.lock")), crates(&read("Cargo.lock")));
+    let more: Vec<_> = own.difference(&shipped).collect();
+    let is_for_fuzzing = |it: &&&String| {
+        ["arbitrary", "hex-token-exporter-fuzz", "libfuzzer-sys"].iter().any(|name| it.contains(name))
+    };
+    assert_eq!(
+        more.iter().filter(is_for_fuzzing).count(),
+        more.len(),
+        "copy Cargo.lock to fuzz/ anew: {more:?}"
+    );
 }
 
 #[test]
