@@ -25,11 +25,10 @@ command -v cargo-fuzz >/dev/null 2>&1 || cargo install --quiet --locked cargo-fu
 
 # Nothing here is unsafe, so there is nothing for a sanitizer to see, and it would halve the speed.
 # Overflows and debug assertions are on.
-fuzz=(cargo +nightly fuzz)
-how=(--sanitizer none --target-dir target/fuzz)
 mkdir -p target/fuzz
-"${fuzz[@]}" build "${how[@]}" >target/fuzz/build.log 2>&1 ||
+cargo +nightly fuzz build --sanitizer none --target-dir target/fuzz >target/fuzz/build.log 2>&1 ||
     { tail -n 20 target/fuzz/build.log >&2; exit 1; }
+host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 
 # Targets write files, and the folder does not end with them.
 scratch=$(mktemp -d -p "$([[ -w /dev/shm ]] && echo /dev/shm || echo /tmp)")
@@ -42,8 +41,8 @@ for target in "${targets[@]}"; do
     broken=target/fuzz-broken/$target
     log=target/fuzz/$target.log
     mkdir -p "$found" "$broken" "fuzz/regressions/$target"
-    if ! TMPDIR=$scratch "${fuzz[@]}" run "${how[@]}" "$target" \
-        "$found" "fuzz/corpus/$target" "fuzz/regressions/$target" -- \
+    if ! TMPDIR=$scratch "target/fuzz/$host/release/$target" \
+        "$found" "fuzz/corpus/$target" "fuzz/regressions/$target" \
         -max_total_time="$seconds" -max_len=8192 -timeout=5 -rss_limit_mb=1024 \
         -dict="fuzz/dictionaries/$target.dict" -artifact_prefix="$broken/" -print_final_stats=1 \
         >"$log" 2>&1 </dev/null; then
