@@ -34,7 +34,6 @@ pub(crate) fn run(text: &[u8]) {
     let Ok(text) = str::from_utf8(text) else { return };
     match Scenario::parse(text) {
         Ok(scenario) => {
-            canary::no_token(&format!("{scenario:?}"), "a scenario");
             RUNTIME.with(|runtime| {
                 for stack in scenario.stacks.into_iter().take(2) {
                     runtime.block_on(serve(stack));
