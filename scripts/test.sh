@@ -118,6 +118,7 @@ install_what_is_missing
 
 step 'form'
 cargo fmt --check
+cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 step 'lints'
 cargo clippy --quiet --locked --all-targets -- -D warnings
