@@ -127,15 +127,19 @@ impl Timing<'_> {
         urgent.filter(|at| stands && *at > self.now.up)
     }
 
-    /// What an on-demand probe may ask now: what is due, never a dry run, and the identity where its last
-    /// answer is not fresh. A rejection that is being confirmed keeps its own pace.
-    pub fn on_demand(&self) -> Option<Due> {
+    /// What an on-demand probe of that time may ask now: what is due, never a dry run, and the identity where
+    /// its last answer was not fresh then. One that comes while the probe waits for the budget is not asked
+    /// for again. A rejection that is being confirmed keeps its own pace.
+    pub fn on_demand(&self, asked: Duration) -> Option<Due> {
         let mut agenda = self.agenda();
         for due in &mut agenda {
             let is_life = due.question.check == self.record.life_check();
             if is_life && self.record.pending().is_none() {
                 let last = self.record.last_try(due.question.check, None);
-                due.at = due.at.min(last.map_or(Duration::ZERO, |tried| tried.at.up + STALE_IDENTITY));
+                let stale = last.map_or(Duration::ZERO, |tried| tried.at.up + STALE_IDENTITY);
+                if stale <= asked {
+                    due.at = due.at.min(stale);
+                }
             }
         }
         let due = |due: &Due| due.at <= self.now.up && due.question.check.method() == Method::Get;

@@ -128,8 +128,9 @@ impl<P: Prober> Worker<P> {
 
     /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
     async fn serve(&mut self) {
+        let asked = self.shared.clock.now().up;
         while !self.desk.stop.is_cancelled() {
-            let due = self.timing(|timing| timing.on_demand());
+            let due = self.timing(|timing| timing.on_demand(asked));
             let Some(due) = due.flatten().filter(|_| self.shared.clock.now().up >= self.paused_until) else {
                 break;
             };

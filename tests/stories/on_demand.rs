@@ -1,6 +1,8 @@
 //! Probes that somebody asks for.
 
-use hex_token_exporter::domain::{Check, Scope, TokenState as S};
+use std::sync::Arc;
+
+use hex_token_exporter::domain::{Check, Scope, TokenSpec, TokenState as S, Workspace};
 
 use crate::{
     cast::{hours, mins, name, secs, token},
@@ -60,6 +62,18 @@ async fn a_dry_run_is_never_made_on_demand() {
     ask(&sim).await;
     let asked: Vec<Check> = sim.calls()[before..].iter().map(|call| call.check).collect();
     assert_eq!(asked, [Check::Identity, Check::ProjectsRead, Check::ProjectVisible]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_asks_has_the_identity_asked_once_however_slow_the_budget() {
+    let slow = |spec: &mut TokenSpec| {
+        spec.workspace = Arc::new(Workspace { requests_per_minute: 2, ..(*spec.workspace).clone() });
+    };
+    let sim =
+        Sim::start([token("airflow").requires(&[Scope::ProjectsRead, Scope::UsersRead]).configured(slow)]);
+    tokio::time::timeout(mins(5), ask(&sim)).await.expect("an answer");
+    let asked: Vec<Check> = sim.calls().iter().map(|call| call.check).collect();
+    assert_eq!(asked, [Check::Identity, Check::ProjectsRead, Check::UsersRead]);
 }
 
 #[tokio::test(start_paused = true)]
