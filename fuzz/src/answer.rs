@@ -116,7 +116,7 @@ tokens:
             assert!(state != TokenState::Valid || acceptances > 0, "valid, and never accepted");
         }
         let snapshot = store.snapshot();
-        config::is_sound(&metrics::page(&snapshot, &OwnMetrics::new(0, 1).unwrap()));
+        config::is_sound(&metrics::page(&snapshot, &Arc::new(OwnMetrics::new(0, 1).unwrap())));
         canary::no_secret(&serde_json::to_string(&Report::all(&snapshot)).unwrap(), "a report");
         let org = snapshot.tokens[0].record.org_id().unwrap_or_default();
         assert!(!org.chars().any(char::is_control), "an organisation that takes over a terminal: {org:?}");

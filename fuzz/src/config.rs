@@ -57,7 +57,7 @@ fn is_usable(config: &Config) {
             assert!(timing.next().is_some(), "{} is never asked", spec.name);
             assert!(timing.intervals().values().all(|every| *every > Duration::ZERO));
         }
-        is_sound(&metrics::page(&store.snapshot(), &OwnMetrics::new(0, 1).unwrap()));
+        is_sound(&metrics::page(&store.snapshot(), &Arc::new(OwnMetrics::new(0, 1).unwrap())));
         clock.advance(Duration::from_hours(24 * 400));
         store.settle();
     }

@@ -48,7 +48,7 @@ pub(crate) fn run(text: &[u8]) {
         assert!(trouble.is_none() || state == TokenState::Unknown, "{state:?} by a damaged file");
         assert!(token.probe_success().is_none() && token.last_probe.is_none());
     }
-    config::is_sound(&metrics::page(&snapshot, &OwnMetrics::new(0, 1).unwrap()));
+    config::is_sound(&metrics::page(&snapshot, &Arc::new(OwnMetrics::new(0, 1).unwrap())));
     store.settle();
     file.save(&snapshot).unwrap();
     let written = fs::read_to_string(&path).unwrap();
