@@ -112,13 +112,13 @@ impl TokenView {
         })
     }
 
-    /// What is settled of the listed projects. Nothing while `projects_read` is denied, since then no
-    /// project can be seen, whatever it is.
+    /// What is settled of the listed projects. Nothing while `projects_read` is required and denied, since
+    /// then no project can be seen, whatever it is.
     pub fn project_rights(&self) -> impl Iterator<Item = ProjectRights<'_>> {
-        let denied = self.record.granted(&self.spec, Scope::ProjectsRead) == Some(false);
+        let hidden = self.record.hides_projects(&self.spec);
         let runs = self.spec.required_scopes.contains(&Scope::ProjectsRun);
         self.spec.projects.keys().map(move |name| {
-            let finding = self.record.project(name).filter(|_| !denied);
+            let finding = self.record.project(name).filter(|_| !hidden);
             ProjectRights {
                 name,
                 visible: finding.and_then(|it| it.visible.settled()),
