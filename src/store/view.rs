@@ -62,6 +62,8 @@ pub struct TokenView {
     pub credential: CredentialView,
     /// The interval in force of each check that is made, stretching and back-off included.
     pub intervals: BTreeMap<Check, Duration>,
+    /// Until when, by uptime, Hex has asked to leave it alone. A rename does not end that.
+    pub paused_until: Duration,
     /// When it was last probed, for whatever reason and with whatever outcome.
     pub last_probe: Option<Timestamp>,
     /// What was counted.

@@ -207,3 +207,13 @@ async fn a_credential_that_cannot_be_read_sends_nothing_and_is_asked_about_once_
     assert_eq!(sim.times("airflow", Check::Identity).len(), asked + 1, "as soon as it can be read");
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rename_does_not_end_a_pause_that_hex_asked_for() {
+    let mut sim = Sim::start([token("airflow")]);
+    sim.account("airflow", |account| account.fault = Some(Fault::RateLimited(Some(mins(4)))));
+    sim.until(secs(10)).await;
+    sim.change("airflow", |token| token.spec.name = name("airflow-2"));
+    sim.until(mins(4)).await;
+    assert_eq!(sim.calls().len(), 1);
+}
