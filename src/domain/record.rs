@@ -358,6 +358,13 @@ impl TokenRecord {
         super::state::granted(self, spec, scope, Finding::settled)
     }
 
+    /// Whether projects are not to be asked about: without a scope that is required anyway, all of them would
+    /// look missing. Where it is not required, nothing else would tell that they can't be seen.
+    pub fn hides_projects(&self, spec: &TokenSpec) -> bool {
+        let scope = Scope::ProjectsRead;
+        spec.required_scopes.contains(&scope) && self.granted(spec, scope) == Some(false)
+    }
+
     /// What is known of a listed project.
     pub fn project(&self, name: &Name) -> Option<ProjectFinding> {
         self.projects.get(name).copied()

@@ -274,10 +274,9 @@ impl Timing<'_> {
         })
     }
 
-    /// Without the scope to read projects, every project would look missing.
     fn projects(&self) -> impl Iterator<Item = Due> {
-        let denied = self.record.granted(self.spec, Scope::ProjectsRead) == Some(false);
-        self.spec.projects.iter().filter(move |_| !denied).map(|(name, id)| {
+        let hidden = self.record.hides_projects(self.spec);
+        self.spec.projects.iter().filter(move |_| !hidden).map(|(name, id)| {
             self.right(Question::about(Check::ProjectVisible, name, id), Some(name), Class::Right)
         })
     }

@@ -83,7 +83,6 @@ pub(super) struct Worker<P> {
     pub(super) shared: Arc<Shared<P>>,
     pub(super) desk: Arc<Desk>,
     guards: BTreeMap<Uuid, Uuid>,
-    paused_until: Duration,
     /// A question that left the budget's queue for a more urgent one, and since when it had waited.
     postponed: Option<(Question, Instant)>,
 }
@@ -97,7 +96,7 @@ impl<P> Drop for Worker<P> {
 
 impl<P: Prober> Worker<P> {
     pub(super) fn new(shared: Arc<Shared<P>>, desk: Arc<Desk>) -> Self {
-        Self { shared, desk, guards: BTreeMap::new(), paused_until: Duration::ZERO, postponed: None }
+        Self { shared, desk, guards: BTreeMap::new(), postponed: None }
     }
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
@@ -131,9 +130,9 @@ impl<P: Prober> Worker<P> {
         let asked = self.shared.clock.now().up;
         while !self.desk.stop.is_cancelled() {
             let due = self.timing(|timing| timing.on_demand(asked));
-            let Some(due) = due.flatten().filter(|_| self.shared.clock.now().up >= self.paused_until) else {
-                break;
-            };
+            let is_paused = |view: Arc<TokenView>| self.shared.clock.now().up < view.paused_until;
+            let paused = self.shared.store.token(&self.desk.name).is_none_or(is_paused);
+            let Some(due) = due.flatten().filter(|_| !paused) else { break };
             self.probe(due).await;
         }
         let askers = self.desk.askers().as_mut().map(std::mem::take);
@@ -156,7 +155,7 @@ impl<P: Prober> Worker<P> {
         let (mut due, intervals) = self.with_timing(&view, |timing| (timing.next(), timing.intervals()));
         self.shared.store.note_intervals(&self.desk.name, intervals);
         if let Some(due) = &mut due {
-            due.at = due.at.max(self.paused_until);
+            due.at = due.at.max(view.paused_until);
         }
         due
     }
@@ -288,7 +287,7 @@ impl<P: Prober> Worker<P> {
         }
         if let Some(pause) = pause(observation) {
             let until = self.shared.clock.now().up + pause;
-            self.paused_until = self.paused_until.max(until);
+            self.shared.store.note_pause(name, until);
         }
         if let Some(pause) = observed.workspace_pause {
             lane.budget.pause(pause);

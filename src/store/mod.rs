@@ -233,6 +233,14 @@ impl Store {
         }
     }
 
+    /// Notes until when, by uptime, Hex has asked to leave a token alone.
+    pub fn note_pause(&self, name: &Name, until: Duration) {
+        if let Some(view) = self.lock().tokens.get_mut(name) {
+            let view = Arc::make_mut(view);
+            view.paused_until = view.paused_until.max(until);
+        }
+    }
+
     /// Judges all tokens anew as time passes. Returns the changes.
     pub fn settle(&self) -> Vec<(Name, TokenState, TokenState)> {
         let now = self.clock.now();

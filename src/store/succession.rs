@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{Counts, CredentialView, TokenView, history::History};
@@ -80,6 +81,7 @@ pub(super) fn fresh(
         record,
         credential,
         intervals: BTreeMap::new(),
+        paused_until: Duration::ZERO,
         last_probe: None,
         counts: Counts::default(),
         history: History::default(),

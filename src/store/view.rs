@@ -62,6 +62,8 @@ pub struct TokenView {
     pub credential: CredentialView,
     /// The interval in force of each check that is made, stretching and back-off included.
     pub intervals: BTreeMap<Check, Duration>,
+    /// Until when, by uptime, Hex has asked to leave it alone. A rename does not end that.
+    pub paused_until: Duration,
     /// When it was last probed, for whatever reason and with whatever outcome.
     pub last_probe: Option<Timestamp>,
     /// What was counted.
@@ -112,13 +114,13 @@ impl TokenView {
         })
     }
 
-    /// What is settled of the listed projects. Nothing while `projects_read` is denied, since then no
-    /// project can be seen, whatever it is.
+    /// What is settled of the listed projects. Nothing while `projects_read` is denied, required or not, since
+    /// then no project can be seen, whatever it is.
     pub fn project_rights(&self) -> impl Iterator<Item = ProjectRights<'_>> {
-        let denied = self.record.granted(&self.spec, Scope::ProjectsRead) == Some(false);
+        let hidden = self.record.granted(&self.spec, Scope::ProjectsRead) == Some(false);
         let runs = self.spec.required_scopes.contains(&Scope::ProjectsRun);
         self.spec.projects.keys().map(move |name| {
-            let finding = self.record.project(name).filter(|_| !denied);
+            let finding = self.record.project(name).filter(|_| !hidden);
             ProjectRights {
                 name,
                 visible: finding.and_then(|it| it.visible.settled()),

@@ -229,3 +229,13 @@ async fn a_credential_that_is_gone_while_its_request_waits_for_the_budget_is_not
     assert_eq!(failures, [Reason::CredentialUnreadable]);
     assert!(view.record.pending().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rename_does_not_end_a_pause_that_hex_asked_for() {
+    let mut sim = Sim::start([token("airflow")]);
+    sim.account("airflow", |account| account.fault = Some(Fault::RateLimited(Some(mins(4)))));
+    sim.until(secs(10)).await;
+    sim.change("airflow", |token| token.spec.name = name("airflow-2"));
+    sim.until(mins(4)).await;
+    assert_eq!(sim.calls().len(), 1);
+}

@@ -182,6 +182,28 @@ async fn while_projects_read_is_denied_no_project_is_asked_about_or_shown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_project_that_cannot_be_seen_is_unavailable_though_nobody_requires_the_scope() {
+    let sim = Sim::start([token("airflow").project("kpis").configured(|spec| spec.least_privilege = true)]);
+    sim.until(hours(1)).await;
+    sim.account("airflow", |account| {
+        account.scopes.remove(&Scope::ProjectsRead);
+        account.projects.clear();
+    });
+    sim.until(hours(60)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::ProjectUnavailable]);
+    assert_eq!(visible(&sim, "kpis"), None, "no series while the scope is denied");
+    let sim = Sim::start([token("airflow")
+        .project("kpis")
+        .configured(|spec| spec.least_privilege = true)
+        .known_to_hex(|account| {
+            account.scopes.remove(&Scope::ProjectsRead);
+            account.projects.clear();
+        })]);
+    sim.until(hours(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::ProjectUnavailable]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_organisation_is_the_wrong_workspace() {
     let ours = || {
         token("airflow").requires(&READER).configured(|spec| {
