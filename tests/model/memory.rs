@@ -1,0 +1,65 @@
+//! The reference: what a process leaves to the next in its state file.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use hex_token_exporter::domain::TokenState;
+
+use crate::{
+    cast::Date,
+    expiry::Calendar,
+    life::{Life, Verdict},
+    model::{Known, Model, wall},
+};
+
+/// What each credential at each workspace is remembered for.
+pub(crate) type Memories = BTreeMap<(String, usize), Memory>;
+
+/// What is remembered of one credential: never that it was alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    name: String,
+    told: Date,
+    death: Option<(TokenState, i128)>,
+}
+
+impl Model {
+    /// What a state file would hold now.
+    pub(crate) fn memory(&self) -> Memories {
+        let mut memory = BTreeMap::new();
+        for (cast, known) in self.config.tokens.iter().zip(&self.known) {
+            let Some(known) = known else { continue };
+            let Some(credential) = known.credential.clone() else {
+                // It may come back, under the same name.
+                let old = self.memory.get(&(cast.credential.clone(), cast.stack));
+                let old = old.filter(|old| old.name == cast.name).cloned();
+                memory.extend(old.map(|old| ((cast.credential.clone(), cast.stack), old)));
+                continue;
+            };
+            let dead =
+                known.life.is_dead() && matches!(known.state, TokenState::Expired | TokenState::Invalid);
+            let death = known.since.filter(|_| dead).map(|since| (known.state, since));
+            memory.insert(
+                (credential, cast.stack),
+                Memory { name: cast.name.clone(), told: known.calendar.told, death },
+            );
+        }
+        memory
+    }
+
+    /// Remembers that it was dead, and since when; never that it was alive.
+    pub(crate) fn recall(&self, slot: usize, memory: &Memory, now: Duration) -> Known {
+        let calendar = Calendar { told: memory.told, ..Calendar::default() };
+        let (state, since) = memory.death.unwrap_or((TokenState::Unknown, wall(now)));
+        let expired = state == TokenState::Expired;
+        let verdict = if memory.death.is_some() { Verdict::Dead { expired } } else { Verdict::Unheard };
+        Known {
+            credential: Some(self.config.tokens[slot].credential.clone()),
+            life: Life { verdict, ..Life::default() },
+            calendar,
+            state,
+            since: Some(since),
+            at_once: Some(now),
+            ..Known::default()
+        }
+    }
+}
