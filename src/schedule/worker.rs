@@ -127,9 +127,9 @@ impl<P: Prober> Worker<P> {
 
     /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
     async fn serve(&mut self) {
-        let asked = self.shared.clock.now().up;
+        let since = self.shared.clock.now().up;
         while !self.desk.stop.is_cancelled() {
-            let due = self.timing(|timing| timing.on_demand(asked));
+            let due = self.timing(|timing| timing.on_demand(since));
             let is_paused = |view: Arc<TokenView>| self.shared.clock.now().up < view.paused_until;
             let paused = self.shared.store.token(&self.desk.name).is_none_or(is_paused);
             let Some(due) = due.flatten().filter(|_| !paused) else { break };
