@@ -107,9 +107,12 @@ check() {
     say 'Kubernetes and systemd'
     "$tools/bin/kubernetes-validate" --strict config/kubernetes/*.yaml
     if has systemd-analyze; then
-        sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' config/systemd/hex-token-exporter.service \
-            >"$work/hex-token-exporter.service"
-        systemd-analyze verify --man=no "$work/hex-token-exporter.service"
+        local units=$work/units there='s|^ExecStart=/[^ ]*|ExecStart=/bin/true|'
+        mkdir -p "$units/hex-token-exporter@.service.d"
+        sed "$there" config/systemd/hex-token-exporter.service |
+            tee "$units/hex-token-exporter.service" >"$units/hex-token-exporter@.service"
+        sed "$there" config/systemd/shard.conf >"$units/hex-token-exporter@.service.d/shard.conf"
+        systemd-analyze verify --man=no "$units"/hex-token-exporter{,@0}.service
     else
         echo '!! there is no systemd here: its unit was NOT checked' >&2
     fi

@@ -18,11 +18,10 @@ import http.server
 import json
 import re
 import signal
-import socket
 import sys
 import threading
 
-from lib.stand import ROOT, free_address, get, run
+from lib.stand import ROOT, connects, free_address, get, hurried, run
 
 # So many that one of them is asked every few seconds: the interval is long, so that none of them is
 # overdue before hex_api_up tells of the outage.
@@ -79,21 +78,6 @@ scrape_configs:
     static_configs: [{{targets: ["{first}", "{second}"]}}]
 """
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-# Where a duration stands in a rule or in a route.
-DURATION = re.compile(r"((?:for|interval|wait): |\[|offset )(\d+)([smhd])\b")
-
-
-def hurried(text):
-    """The same rules or routes, 60 times as fast."""
-
-    def divided(match):
-        before, number, unit = match.groups()
-        return f"{before}{int(number) * SECONDS[unit] * 1000 // 60}ms"
-
-    return DURATION.sub(divided, text)
-
 
 class Inbox:
     """Receives what Alertmanager sends, at a path for each receiver."""
@@ -136,12 +120,6 @@ def line(letter):
 def about(alert):
     labels = alert["labels"]
     return labels.get("token") or labels.get("workspace") or labels["job"]
-
-
-def connects(address):
-    host, port = address.split(":")
-    socket.create_connection((host, int(port)), timeout=1).close()
-    return True
 
 
 def prepare(stand, inbox, first, second, main, north, alertmanager):

@@ -118,6 +118,7 @@ install_what_is_missing
 
 step 'form'
 cargo fmt --check
+cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 step 'lints'
 cargo clippy --quiet --locked --all-targets -- -D warnings
@@ -156,8 +157,9 @@ step 'the status page in a real browser, and the calendar'
 scripts/page.sh </dev/null
 
 step 'a real Prometheus and Alertmanager, while tokens die and workspaces fail; the dashboards;
-the wall clock, set by months'
-together scripts/e2e-prometheus.py scripts/e2e-alerts.py scripts/dashboards/check.py scripts/clock-jumps.py
+the wall clock, set by months; shards and a pair'
+together scripts/e2e-prometheus.py scripts/e2e-alerts.py scripts/dashboards/check.py scripts/clock-jumps.py \
+    scripts/e2e-shards.py
 
 step 'the Compose stack, the image and the manifests, as far as reading them goes'
 scripts/compose.sh </dev/null

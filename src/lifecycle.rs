@@ -44,6 +44,8 @@ impl Tasks {
     /// is worse than none.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (hard, tripwire) = (self.hard.clone(), Tripwire { tasks: self.clone(), name, ended: false });
+        // On the heap, since a block that waits for what it has been given holds it twice.
+        let task = Box::pin(task);
         self.tracker.spawn(async move {
             let mut tripwire = tripwire;
             tokio::select! {

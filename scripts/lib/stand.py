@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -14,6 +15,11 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+# Where a duration stands in a rule or in a route.
+DURATION = re.compile(r"((?:for|interval|wait): |\[|offset )(\d+)([smhd])\b")
+
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -24,12 +30,12 @@ class Failed(Exception):
 class Process:
     """A program of this test, with its output in a file."""
 
-    def __init__(self, folder, name, command):
+    def __init__(self, folder, name, command, environment=None):
         self.name = name
         self.log = folder / f"{name}.log"
         with self.log.open("w") as log:
             self.child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment
             )
 
     def stop(self):
@@ -52,8 +58,8 @@ class Stand:
         self.processes = []
         self.passed = 0
 
-    def start(self, name, *command):
-        process = Process(self.folder, name, [str(word) for word in command])
+    def start(self, name, *command, environment=None):
+        process = Process(self.folder, name, [str(word) for word in command], environment)
         self.processes.append(process)
         return process
 
@@ -65,9 +71,13 @@ class Stand:
 
     def query(self, expression):
         """The values that Prometheus has for it now."""
+        return [float(series["value"][1]) for series in self.series(expression)]
+
+    def series(self, expression):
+        """The same, with their labels (`metric`)."""
         words = urllib.parse.urlencode({"query": expression})
         answer = json.loads(get(f"http://{self.prometheus}/api/v1/query?{words}"))
-        return [float(series["value"][1]) for series in answer["data"]["result"]]
+        return answer["data"]["result"]
 
     def until(self, what, look, seconds):
         """Looks until it is so. A program that has ended meanwhile will not make it so."""
@@ -103,6 +113,22 @@ class Stand:
 def get(url):
     with opener.open(url, timeout=10) as answer:
         return answer.read().decode()
+
+
+def connects(address):
+    host, port = address.split(":")
+    socket.create_connection((host, int(port)), timeout=1).close()
+    return True
+
+
+def hurried(text):
+    """The same rules or routes, 60 times as fast: an hour is a minute, and a minute a second."""
+
+    def divided(match):
+        before, number, unit = match.groups()
+        return f"{before}{int(number) * SECONDS[unit] * 1000 // 60}ms"
+
+    return DURATION.sub(divided, text)
 
 
 def free_address():

@@ -1,6 +1,6 @@
 //! Reads one credential, and remembers since when it has held what it holds.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::HashMap, path::Path};
 
 use jiff::Timestamp;
 
@@ -25,9 +25,10 @@ pub(super) struct Reading {
 
 /// What the credentials held when they were last readable.
 ///
-/// `loaded_at` moves when the content changes, and neither on a touch nor after a time unreadable.
+/// `loaded_at` moves when the content changes, and neither on a touch nor after a time unreadable. Sources are
+/// found by hash: paths compare part by part, which took as long as reading the files.
 #[derive(Debug, Default)]
-pub(super) struct Memory(BTreeMap<CredentialSource, (Secret, Timestamp)>);
+pub(super) struct Memory(HashMap<CredentialSource, (Secret, Timestamp)>);
 
 impl Memory {
     /// Reads a credential. `now` stands for its age where no file tells it.

@@ -71,7 +71,7 @@ pub(super) struct Override<'a> {
     value: &'a str,
 }
 
-/// The variable names no path through the configuration. Holds what is wrong and what to do.
+/// The variable sets nothing in the configuration. Holds what is wrong and what to do.
 pub(super) struct NoPath(pub(super) &'static str);
 
 impl Override<'_> {
@@ -83,6 +83,11 @@ impl Override<'_> {
     pub(super) fn resolve(&self, tree: &Dict) -> Result<(Path, Dict), NoPath> {
         if self.keys.len() > MAX_STEPS || self.keys.iter().any(|key| key.is_empty()) {
             return Err(NoPath("leads to no setting; write the keys of the path with `__` between them"));
+        }
+        if self.is_garbled_by_escapes() {
+            let problem = "has `\\` and letters beyond ASCII in quotes, which are not read well together here; \
+                           set it in the file, or leave out the quotes";
+            return Err(NoPath(problem));
         }
         let mut keys = Vec::new();
         let mut here = Some(tree);
@@ -98,6 +103,12 @@ impl Override<'_> {
             value = Value::from(Dict::from([(key, value)]));
         }
         Ok((path, Dict::from([(first, value)])))
+    }
+
+    /// figment cuts a quoted text at its first escape, and counts letters where it should count bytes: what
+    /// comes before loses its end, or the process panics.
+    fn is_garbled_by_escapes(&self) -> bool {
+        self.value.contains('"') && self.value.contains('\\') && !self.value.is_ascii()
     }
 
     /// The value in figment's notation: `[a, b]`, `{a = b}`, numbers, `true`, and text.
@@ -153,6 +164,16 @@ mod tests {
         assert!(resolve(tree, "HEX_TOKEN_EXPORTER____A", "x").is_none());
         assert!(resolve(tree, "HEX_TOKEN_EXPORTER__", "x").is_none());
         assert!(resolve(tree, "HEX_TOKEN_EXPORTER_PORT", "tcp://10.0.0.1:80").is_none());
+    }
+
+    #[test]
+    fn an_escape_beside_letters_beyond_ascii_is_refused() {
+        for value in ["\"\u{20ac}\\n\"", "\"M\u{fc}ller \\\"x\\\"\"", "[\"\u{e4}\\t\"]"] {
+            assert!(resolve("a: {}", "HEX_TOKEN_EXPORTER__A", value).is_none(), "{value}");
+        }
+        for value in ["\"M\u{fc}ller\"", "M\u{fc}ller", "\"a\\n\""] {
+            assert!(resolve("a: {}", "HEX_TOKEN_EXPORTER__A", value).is_some(), "{value}");
+        }
     }
 
     #[test]

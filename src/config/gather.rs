@@ -1,7 +1,7 @@
 //! All tokens that are wanted, with their credentials as they are now.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
@@ -95,7 +95,7 @@ fn configured_at(token: &Name, source: &CredentialSource) -> Path {
 #[derive(Default)]
 struct Round {
     tokens: BTreeMap<Name, DesiredToken>,
-    sources: BTreeSet<CredentialSource>,
+    sources: HashSet<CredentialSource>,
     warnings: Vec<Finding>,
     trouble: bool,
 }

@@ -83,7 +83,7 @@ pub struct ConfiguredToken {
 }
 
 /// Where a credential is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CredentialSource {
     /// In a file.
     File(PathBuf),

@@ -219,8 +219,10 @@ fn unavailable(record: &TokenRecord, spec: &TokenSpec, remedy: &str) -> Advice {
 fn latest_trouble(record: &TokenRecord) -> Option<&Try> {
     let accepted = |tried: &Try| matches!(tried.reason, Reason::Ok | Reason::Forbidden);
     let life = record.last_try(record.life_check(), None).filter(|tried| !accepted(tried));
-    let other =
-        || record.tries().values().filter(|tried| !tried.reason.is_conclusive()).max_by_key(|t| t.at.up);
+    let other = || {
+        let tries = record.tries().iter().map(|(_, tried)| tried);
+        tries.filter(|tried| !tried.reason.is_conclusive()).max_by_key(|tried| tried.at.up)
+    };
     life.or_else(other)
 }
 

@@ -18,6 +18,7 @@ pub mod record;
 pub mod scope;
 pub mod secret;
 pub mod shard;
+mod small_map;
 pub mod state;
 pub mod token;
 

@@ -1,6 +1,6 @@
 //! All that is known of one token: every outcome is applied here, and nowhere else.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -10,6 +10,7 @@ use super::{
     finding::{Finding, ProjectFinding},
     heard::{Effects, Heard, Remembered, Try},
     life::{Life, Peer, Pending, Rejection},
+    small_map::SmallMap,
     state::{TokenState, judge},
 };
 
@@ -31,9 +32,9 @@ pub struct TokenRecord {
     org_id: Option<String>,
     identity_missing: bool,
     projects_seen: Option<(usize, bool)>,
-    scopes: BTreeMap<Scope, Finding>,
-    projects: BTreeMap<Name, ProjectFinding>,
-    tries: BTreeMap<(Check, Option<Name>), Try>,
+    scopes: SmallMap<Scope, Finding>,
+    projects: SmallMap<Name, ProjectFinding>,
+    tries: SmallMap<(Check, Option<Name>), Try>,
     state: TokenState,
     state_since: Option<Timestamp>,
 }
@@ -71,7 +72,7 @@ impl TokenRecord {
             state_since: self.state_since,
             ..Self::default()
         };
-        for tried in self.tries.values_mut() {
+        for (_, tried) in self.tries.iter_mut() {
             tried.current = false;
         }
     }
@@ -89,14 +90,14 @@ impl TokenRecord {
         let stays = |name: &Name| {
             spec.projects.get(name).is_some_and(|id| before.projects.get(name).is_none_or(|it| it == id))
         };
-        self.projects.retain(|name, _| stays(name));
-        self.scopes.retain(|scope, _| wanted(scope.check()));
-        for (scope, finding) in &mut self.scopes {
+        self.projects.retain(stays);
+        self.scopes.retain(|scope| wanted(scope.check()));
+        for (scope, finding) in self.scopes.iter_mut() {
             if spec.required_scopes.contains(scope) && !before.required_scopes.contains(scope) {
                 finding.reopen();
             }
         }
-        self.tries.retain(|(check, project), _| {
+        self.tries.retain(|(check, project)| {
             *check == Check::Identity
                 || (wanted(*check) && project.as_ref().is_none_or(stays))
                 || (*check == Check::ProjectsRead && self.identity_missing)
@@ -238,7 +239,7 @@ impl TokenRecord {
         match (check, project) {
             (Check::Identity | Check::DryRunGuard, _) => {}
             (Check::ProjectVisible, Some((name, _))) => {
-                let project = self.projects.entry(name.clone()).or_default();
+                let project = self.projects.entry(name.clone());
                 match heard.outcome.reason {
                     Reason::Ok | Reason::Unavailable => {
                         project.visible.grant(now);
@@ -250,7 +251,7 @@ impl TokenRecord {
                 }
             }
             (Check::ProjectsRun, Some((name, _))) => {
-                let project = self.projects.entry(name.clone()).or_default();
+                let project = self.projects.entry(name.clone());
                 hear_right(&mut project.runnable, heard.outcome.reason, now, repeat_after);
             }
             _ => {
@@ -258,7 +259,7 @@ impl TokenRecord {
                     self.projects_seen = Some((count, more));
                 }
                 if let Some(scope) = check.scope() {
-                    let finding = self.scopes.entry(scope).or_default();
+                    let finding = self.scopes.entry(scope);
                     hear_right(finding, heard.outcome.reason, now, repeat_after);
                 }
             }
@@ -357,8 +358,8 @@ impl TokenRecord {
         super::state::granted(self, spec, scope, Finding::settled)
     }
 
-    /// Whether projects are not to be asked about or shown: without a scope that is required anyway, all of
-    /// them would look missing. Where it is not required, nothing else would tell that they can't be seen.
+    /// Whether projects are not to be asked about: without a scope that is required anyway, all of them would
+    /// look missing. Where it is not required, nothing else would tell that they can't be seen.
     pub fn hides_projects(&self, spec: &TokenSpec) -> bool {
         let scope = Scope::ProjectsRead;
         spec.required_scopes.contains(&scope) && self.granted(spec, scope) == Some(false)
@@ -369,14 +370,14 @@ impl TokenRecord {
         self.projects.get(name).copied()
     }
 
-    /// Its latest probes, one a question.
-    pub fn tries(&self) -> &BTreeMap<(Check, Option<Name>), Try> {
-        &self.tries
+    /// Its latest probes, one a question, check by check.
+    pub fn tries(&self) -> &[((Check, Option<Name>), Try)] {
+        self.tries.entries()
     }
 
     /// The latest probe of a question.
     pub fn last_try(&self, check: Check, project: Option<&Name>) -> Option<&Try> {
-        self.tries.get(&(check, project.cloned()))
+        self.tries.find(|(of, about)| of.cmp(&check).then_with(|| about.as_ref().cmp(&project)))
     }
 
     /// This record as another token of the workspace sees it.

@@ -165,7 +165,7 @@ fn a_rotation_keeps_state_and_last_success_and_nothing_else() {
     assert_eq!(after.life(), Life::Unseen);
     assert_eq!(after.expiry(&ear.spec), Expiry::Unknown);
     assert_eq!(after.granted(&ear.spec, Scope::GroupsRead), None);
-    assert!(after.tries().values().all(|tried| !tried.current));
+    assert!(after.tries().iter().all(|(_, tried)| !tried.current));
 }
 
 fn any_reason(conclusive: bool) -> impl Strategy<Value = Reason> {

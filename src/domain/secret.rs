@@ -1,6 +1,6 @@
 //! A credential in memory: never shown, wiped when dropped, compared only here.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{constant_time, hmac, rand};
 use jiff::Timestamp;
@@ -10,10 +10,11 @@ use super::token::Kind;
 
 /// A secret text: a Hex token, or a proxy address that may hold a password.
 ///
-/// It has no `Display` and no `Serialize`, its `Debug` shows nothing, and its memory is wiped on drop.
+/// It has no `Display` and no `Serialize`, its `Debug` shows nothing, and its memory is wiped when the last
+/// clone is dropped: clones share one copy.
 /// [`ExposeSecret`] is banned by lint outside this file and `probe/auth.rs`.
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub struct Secret(Arc<SecretString>);
 
 impl Secret {
     /// Takes the text of a credential source. Leading and trailing white space is dropped, since files
@@ -31,7 +32,7 @@ impl Secret {
 
     /// Takes any secret text as it is.
     pub fn opaque(text: &str) -> Self {
-        Self(SecretString::from(text))
+        Self(Arc::new(SecretString::from(text)))
     }
 
     /// The kind that Hex's prefix tells.

@@ -99,20 +99,31 @@ fn verdict(
     {
         return Some(TokenState::WrongWorkspace);
     }
-    let scopes: Vec<Option<bool>> =
-        spec.required_scopes.iter().map(|scope| granted(record, spec, *scope, answer)).collect();
-    if scopes.contains(&Some(false)) {
+    let scopes = all(spec.required_scopes.iter().map(|scope| granted(record, spec, *scope, answer)));
+    if scopes == Some(false) {
         return Some(TokenState::UnderScoped);
     }
     // Where no project may be run it is the scope that lacks, and while that is open no project is to blame.
     let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
     let may_run = if runs { granted(record, spec, Scope::ProjectsRun, answer) } else { Some(true) };
-    let projects: Vec<Option<bool>> =
-        spec.projects.keys().map(|name| available(record, name, runs, may_run, answer)).collect();
-    if projects.contains(&Some(false)) {
+    let projects = all(spec.projects.keys().map(|name| available(record, name, runs, may_run, answer)));
+    if projects == Some(false) {
         return Some(TokenState::ProjectUnavailable);
     }
-    scopes.iter().chain(&projects).all(|known| *known == Some(true)).then_some(TokenState::Valid)
+    all([scopes, projects])?.then_some(TokenState::Valid)
+}
+
+/// Whether all are so: not where one is known not to be, and unknown where one is unknown.
+fn all(answers: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let mut all = Some(true);
+    for answer in answers {
+        match answer {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => all = None,
+        }
+    }
+    all
 }
 
 /// An expiry that the API told has passed, and Hex has not accepted the token since.
@@ -135,20 +146,11 @@ pub(super) fn granted(
     if scope != Scope::ProjectsRun {
         return record.scope(scope).and_then(answer);
     }
-    let tried: Vec<Option<bool>> = spec
-        .projects
-        .keys()
-        .filter_map(|name| record.project(name))
-        .filter(|project| project.runnable.latest().is_some())
-        .map(|project| answer(project.runnable))
-        .collect();
-    if tried.contains(&Some(true)) {
-        Some(true)
-    } else if tried.is_empty() || tried.contains(&None) {
-        None
-    } else {
-        Some(false)
-    }
+    let projects = spec.projects.keys().filter_map(|name| record.project(name));
+    let mut tried = projects.filter(|project| project.runnable.latest().is_some()).peekable();
+    tried.peek()?;
+    // None is denied unless all are.
+    all(tried.map(|project| answer(project.runnable).map(|granted| !granted))).map(|denied| !denied)
 }
 
 fn available(
@@ -160,10 +162,5 @@ fn available(
 ) -> Option<bool> {
     let ProjectFinding { visible, published, runnable } = record.project(name)?;
     let runnable = if runs { answer(runnable).filter(|_| may_run.is_some()) } else { Some(true) };
-    let known = [answer(visible), published, runnable];
-    if known.contains(&Some(false)) {
-        Some(false)
-    } else {
-        known.into_iter().all(|known| known == Some(true)).then_some(true)
-    }
+    all([answer(visible), published, runnable])
 }

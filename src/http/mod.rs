@@ -15,27 +15,20 @@ mod guard;
 mod limits;
 mod page;
 mod probe;
+mod scrape;
 pub mod server;
 mod static_files;
 
 use std::{fmt, pin::Pin, sync::Arc};
 
 use axum::{
-    Router,
-    extract::State,
-    http::{HeaderValue, header},
-    middleware,
-    response::{IntoResponse, Response},
+    Router, middleware,
     routing::{get, post},
 };
 pub use external_url::ExternalUrl;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
-use crate::{
-    domain::Name,
-    metrics::{self, OwnMetrics},
-    store::Store,
-};
+use crate::{domain::Name, metrics::OwnMetrics, store::Store};
 
 /// A future that owns all it needs.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -95,7 +88,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/tokens/{name}", get(page::token))
         .route("/static/{file}", get(static_files::file))
         .route("/calendar.ics", get(calendar::calendar))
-        .route("/metrics", get(scrape))
+        .route("/metrics", get(scrape::metrics))
         .route("/api/v1/tokens", get(api::tokens))
         .route("/api/v1/tokens/{name}", get(api::token))
         .route("/-/reload", post(admin::reload))
@@ -128,19 +121,4 @@ fn guarded(routes: Router) -> Router {
         .layer(guard::body_limit())
         .layer(guard::catch_panic())
         .layer(middleware::map_response(guard::secure_headers))
-}
-
-/// Renders the page of metrics. It is text in memory, but of many tokens: not on a thread that others wait
-/// for.
-async fn scrape(State(parts): State<Parts>) -> Response {
-    let page = tokio::task::spawn_blocking(move || metrics::page(&parts.store.snapshot(), &parts.own)).await;
-    match page {
-        Ok(page) => exposition(page),
-        Err(_) => answer::failed(),
-    }
-}
-
-/// A page of metrics, under its exact content type.
-fn exposition(page: String) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))], page).into_response()
 }

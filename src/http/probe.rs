@@ -13,7 +13,7 @@ use axum::{
 use tokio::time::timeout;
 use url::form_urlencoded;
 
-use super::{Parts, answer, exposition};
+use super::{Parts, answer, scrape::exposition};
 use crate::{domain::Name, metrics};
 
 /// Prometheus tells here how long it waits, in seconds.
@@ -39,13 +39,15 @@ pub(super) async fn probe(
         Ok(name) => name,
         Err(wrong) => return answer::text(StatusCode::BAD_REQUEST, wrong),
     };
-    let Some(done) = Name::parse(&name).ok().and_then(|name| parts.on_demand.probe(&name)) else {
-        return answer::no_such_token();
-    };
+    let Ok(name) = Name::parse(&name) else { return answer::no_such_token() };
+    let Some(done) = parts.on_demand.probe(&name) else { return answer::no_such_token() };
     // Where it takes longer, the store knows the last answers, and their age shows.
     let _ = timeout(patience(&headers), done).await;
-    match metrics::token_page(&parts.store.snapshot(), &name) {
-        Some(page) => exposition(page),
+    match parts.store.token(&name) {
+        Some(token) => {
+            let hex_now = parts.store.hex_now(&token.spec.workspace.name);
+            exposition(metrics::token_page(token, hex_now))
+        }
         None => answer::no_such_token(),
     }
 }

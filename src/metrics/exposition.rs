@@ -12,84 +12,92 @@ use super::catalogue::Metric;
 /// The content type of a page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
-/// A page being written.
-#[derive(Debug, Default)]
-pub struct Exposition {
-    text: String,
-}
-
-impl Exposition {
-    /// Starts a family. Its samples must all be written before the next one starts.
-    pub fn family(&mut self, metric: &'static Metric) -> Family<'_> {
-        Family { text: &mut self.text, metric, is_announced: false }
-    }
-
-    /// The page.
-    pub fn into_text(self) -> String {
-        self.text
-    }
-}
-
-/// All series of one metric.
+/// A family whose series are being written.
 #[derive(Debug)]
-pub struct Family<'a> {
-    text: &'a mut String,
+pub struct Family {
     metric: &'static Metric,
     is_announced: bool,
 }
 
-impl Family<'_> {
-    /// Writes one series: of the subject, and with a value for each label of the metric's own.
-    pub fn sample(&mut self, subject: &Labels, own: &[&str], value: impl Into<Value>) {
-        debug_assert_eq!(own.len(), self.metric.labels.len(), "{}", self.metric.name);
-        if !self.is_announced {
-            self.announce();
-        }
-        self.text.push_str(self.metric.name);
-        let mut separator = '{';
-        if !subject.0.is_empty() {
-            self.text.push(separator);
-            self.text.push_str(&subject.0);
-            separator = ',';
-        }
-        for (name, value) in self.metric.labels.iter().zip(own) {
-            self.text.push(separator);
-            push_label(self.text, name, value);
-            separator = ',';
-        }
-        self.text.push_str(if separator == '{' { " " } else { "} " });
-        value.into().push_to(self.text);
-        self.text.push('\n');
+impl Family {
+    /// Starts a family. Its samples must all be written before the next one starts.
+    pub fn of(metric: &'static Metric) -> Self {
+        Self { metric, is_announced: false }
     }
 
-    fn announce(&mut self) {
+    /// Its series about one subject, whose labels are written as [`push_labels`] does.
+    pub fn about<'a>(&'a mut self, subject: &'a str, page: &'a mut String) -> Series<'a> {
+        Series { family: self, subject, page }
+    }
+
+    fn announce(&mut self, page: &mut String) {
         let Metric { name, kind, help, .. } = self.metric;
         for part in ["# HELP ", name, " "] {
-            self.text.push_str(part);
+            page.push_str(part);
         }
-        push_escaped(self.text, help, &['\\', '\n']);
+        push_escaped(page, help, b"\\\n");
         for part in ["\n# TYPE ", name, " ", kind.as_str(), "\n"] {
-            self.text.push_str(part);
+            page.push_str(part);
         }
         self.is_announced = true;
     }
 }
 
-/// The labels that all series of one subject share, written once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Labels(String);
+/// The series of one family about one subject.
+#[derive(Debug)]
+pub struct Series<'a> {
+    family: &'a mut Family,
+    subject: &'a str,
+    page: &'a mut String,
+}
 
-impl Labels {
-    /// These labels, in this order.
-    pub fn new(pairs: &[(&str, &str)]) -> Self {
-        let mut text = String::new();
-        for (name, value) in pairs {
-            if !text.is_empty() {
-                text.push(',');
-            }
-            push_label(&mut text, name, value);
+impl Series<'_> {
+    /// Writes the only one, where there is something to tell.
+    pub fn one(&mut self, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.sample(&[], value);
         }
-        Self(text)
+    }
+
+    /// Writes one for each value of the family's own label.
+    pub fn each<'v, V: Into<Value>>(&mut self, values: impl IntoIterator<Item = (&'v str, V)>) {
+        for (label, value) in values {
+            self.sample(&[label], value);
+        }
+    }
+
+    /// Writes one, with a value for each label of the family's own.
+    pub fn sample(&mut self, own: &[&str], value: impl Into<Value>) {
+        let metric = self.family.metric;
+        debug_assert_eq!(own.len(), metric.labels.len(), "{}", metric.name);
+        if !self.family.is_announced {
+            self.family.announce(self.page);
+        }
+        self.page.push_str(metric.name);
+        let mut separator = '{';
+        if !self.subject.is_empty() {
+            self.page.push(separator);
+            self.page.push_str(self.subject);
+            separator = ',';
+        }
+        for (name, value) in metric.labels.iter().zip(own) {
+            self.page.push(separator);
+            push_label(self.page, name, value);
+            separator = ',';
+        }
+        self.page.push_str(if separator == '{' { " " } else { "} " });
+        value.into().push_to(self.page);
+        self.page.push('\n');
+    }
+}
+
+/// Writes labels, as a subject's series all begin with.
+pub fn push_labels(text: &mut String, pairs: &[(&str, &str)]) {
+    for (place, (name, value)) in pairs.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        push_label(text, name, value);
     }
 }
 
@@ -98,23 +106,65 @@ impl Labels {
 pub enum Value {
     /// A whole number.
     Count(u64),
+    /// A number of seconds, told in millionths.
+    Micros(i64),
     /// Any number.
     Number(f64),
 }
 
 impl Value {
     fn push_to(self, text: &mut String) {
-        let written = match self {
-            Self::Count(0) => return text.push('0'),
-            Self::Count(1) => return text.push('1'),
-            Self::Count(count) => write!(text, "{count}"),
-            Self::Number(number) if number.is_nan() => text.write_str("NaN"),
+        match self {
+            Self::Count(count) => push_digits(text, count),
+            Self::Micros(micros) => push_micros(text, micros),
+            Self::Number(number) if number.is_nan() => text.push_str("NaN"),
             Self::Number(number) if number.is_infinite() => {
-                text.write_str(if number > 0.0 { "+Inf" } else { "-Inf" })
+                text.push_str(if number > 0.0 { "+Inf" } else { "-Inf" });
             }
-            Self::Number(number) => write!(text, "{number}"),
-        };
-        debug_assert!(written.is_ok(), "writing to memory does not fail");
+            Self::Number(number) => {
+                let written = write!(text, "{number}");
+                debug_assert!(written.is_ok(), "writing to memory does not fail");
+            }
+        }
+    }
+}
+
+/// Most numbers are small and most lines hold one: the machinery of formatting would cost more than the line.
+fn push_digits(text: &mut String, mut number: u64) {
+    if number < 10 {
+        return text.push(digit(number));
+    }
+    let mut digits = ['0'; 20];
+    let mut place = digits.len();
+    while number > 0 {
+        place -= 1;
+        digits[place] = digit(number % 10);
+        number /= 10;
+    }
+    text.extend(&digits[place..]);
+}
+
+/// Of one digit.
+fn digit(number: u64) -> char {
+    char::from(b'0' + u8::try_from(number).unwrap_or_default())
+}
+
+/// Without trailing zeros, as a number would be.
+fn push_micros(text: &mut String, micros: i64) {
+    if micros < 0 {
+        text.push('-');
+    }
+    let micros = micros.unsigned_abs();
+    push_digits(text, micros / 1_000_000);
+    let mut rest = micros % 1_000_000;
+    if rest > 0 {
+        text.push('.');
+        let mut unit = 100_000;
+        while rest > 0 {
+            text.push(digit(rest / unit));
+            rest %= unit;
+            unit /= 10;
+        }
     }
 }
 
@@ -157,27 +207,28 @@ impl From<f64> for Value {
 impl From<Duration> for Value {
     /// In seconds.
     fn from(duration: Duration) -> Self {
-        Self::Number(duration.as_secs_f64())
+        Self::Micros(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
     }
 }
 
 impl From<Timestamp> for Value {
     /// In seconds since 1970.
     fn from(date: Timestamp) -> Self {
-        Self::Number(date.as_duration().as_secs_f64())
+        Self::Micros(date.as_microsecond())
     }
 }
 
 fn push_label(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str("=\"");
-    push_escaped(text, value, &['\\', '\n', '"']);
+    push_escaped(text, value, b"\\\n\"");
     text.push('"');
 }
 
-fn push_escaped(text: &mut String, value: &str, special: &[char]) {
+/// `special` are ASCII alone, which is never a part of another letter.
+fn push_escaped(text: &mut String, value: &str, special: &[u8]) {
     let mut rest = value;
-    while let Some(at) = rest.find(special) {
+    while let Some(at) = rest.bytes().position(|byte| special.contains(&byte)) {
         let (plain, from_special) = rest.split_at(at);
         text.push_str(plain);
         text.push('\\');
@@ -204,14 +255,16 @@ mod tests {
 
     #[test]
     fn a_family_is_announced_once_and_escaped() {
-        let mut page = Exposition::default();
-        page.family(&LABELLED);
-        page.family(&PLAIN).sample(&Labels::default(), &[], true);
-        let mut family = page.family(&LABELLED);
-        family.sample(&Labels::new(&[("token", "t"), ("workspace", "w")]), &["\\\"\n", "ä"], 7_u64);
-        family.sample(&Labels::default(), &["", "\\n"], 0_u64);
+        let mut page = String::new();
+        let _without_samples = Family::of(&LABELLED);
+        Family::of(&PLAIN).about("", &mut page).one(Some(true));
+        let mut family = Family::of(&LABELLED);
+        let mut subject = String::new();
+        push_labels(&mut subject, &[("token", "t"), ("workspace", "w")]);
+        family.about(&subject, &mut page).sample(&["\\\"\n", "ä"], 7_u64);
+        family.about("", &mut page).sample(&["", "\\n"], 0_u64);
         assert_eq!(
-            page.into_text(),
+            page,
             "# HELP plain a\\\\b\\nc\n# TYPE plain gauge\nplain 1\n\
              # HELP labelled_total \"help\"\n# TYPE labelled_total counter\n\
              labelled_total{token=\"t\",workspace=\"w\",a=\"\\\\\\\"\\n\",b=\"ä\"} 7\n\
@@ -237,6 +290,8 @@ mod tests {
             (Value::from(f64::INFINITY), "+Inf"),
             (Value::from(f64::NEG_INFINITY), "-Inf"),
             (Value::from(Duration::from_millis(250)), "0.25"),
+            (Value::from(Duration::from_nanos(1_000_001_999)), "1.000001"),
+            (Value::from(Timestamp::from_microsecond(-1_500_000).unwrap()), "-1.5"),
             (Value::from(Timestamp::from_second(1_790_000_000).unwrap()), "1790000000"),
         ] {
             assert_eq!(shown(value), expected);

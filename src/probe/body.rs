@@ -1,7 +1,7 @@
 //! The body of an answer, reduced to its form and to the few fields that its check is after.
 
 use super::json::Json;
-use crate::domain::{Body, Check, Exp, Facts, Uuid};
+use crate::domain::{Body, Check, Exp, Facts, Uuid, secret::token_like};
 
 /// The longest id of an organisation that is believed to be one; Hex's are UUIDs.
 const LONGEST_ORG_ID: usize = 128;
@@ -50,6 +50,13 @@ fn object(json: &Json, check: Check) -> Body {
     }
 }
 
+/// The id is shown to people, on terminals too, so it must be one: no control characters, and no credential
+/// that an upstream sends back.
+fn is_org_id(text: &str) -> bool {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    !text.is_empty() && text.len() <= LONGEST_ORG_ID && is_plain && token_like(text).is_none()
+}
+
 fn names_plan(message: &str) -> bool {
     message
         .split(|c: char| !c.is_alphanumeric())
@@ -72,7 +79,7 @@ fn facts(json: &Json, check: Check) -> Facts {
             org_id: json
                 .get("org")
                 .and_then(|org| org.text("id"))
-                .filter(|id| !id.is_empty() && id.len() <= LONGEST_ORG_ID)
+                .filter(|id| is_org_id(id))
                 .map(str::to_owned),
             describes_user: json.has("id") || json.has("email"),
         },

@@ -22,8 +22,9 @@ const USER_AGENT: &str = concat!("hex-token-exporter/", env!("CARGO_PKG_VERSION"
 /// the probes that come close together, which are those of a workspace with many tokens.
 const KEPT_IDLE: Duration = Duration::from_secs(4);
 
-/// Unused connections kept to one origin.
-const MOST_IDLE: usize = 4;
+/// Unused connections kept to one origin: as many as are in use at once where nothing else is configured,
+/// since a new one costs Hex and us far more than one that waits these few seconds.
+const MOST_IDLE: usize = 16;
 
 /// A workspace cannot be connected to as it is configured. Its text holds no configured value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,10 +108,19 @@ fn method(method: Method) -> reqwest::Method {
     }
 }
 
-/// The address of `path` at `origin`; `None` where the path would lead to another origin.
-fn below(origin: &Url, path: &str) -> Option<Url> {
-    let url = origin.join(path).ok()?;
-    (url.origin() == origin.origin() && url.username().is_empty() && url.password().is_none()).then_some(url)
+/// The address of a path of the API, with its query, at `origin`; `None` where it is no such path.
+///
+/// Only what is parsed can name another origin. Here the origin stays as it is and gets a path, which also
+/// costs a fraction of parsing.
+fn below(origin: &Url, path_and_query: &str) -> Option<Url> {
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    let mut url = path.starts_with("/api/").then(|| origin.clone())?;
+    url.set_path(path);
+    url.set_query(query);
+    Some(url)
 }
 
 fn parse_origin(text: &str) -> Option<Url> {
@@ -136,6 +146,9 @@ fn build_client(workspace: &Workspace, origin: &Url) -> Result<Client, Connectio
         .no_proxy()
         .pool_idle_timeout(KEPT_IDLE)
         .pool_max_idle_per_host(MOST_IDLE)
+        // Every request has a timeout, and no connection lives longer unused: nothing is left to watch for.
+        .tcp_keepalive(None)
+        .tcp_user_timeout(None)
         .dns_resolver(Arc::new(TimedResolver))
         .connector_layer(TimedConnect);
     if let Some(address) = &workspace.proxy {
@@ -169,10 +182,10 @@ mod tests {
     #[test]
     fn a_path_cannot_lead_away_from_its_origin() {
         let origin = parse_origin("https://app.hex.tech").unwrap();
-        assert_eq!(
-            below(&origin, "/api/v1/users/me").unwrap().as_str(),
-            "https://app.hex.tech/api/v1/users/me"
-        );
+        let address = |path| below(&origin, path).map(String::from);
+        for path in ["/api/v1/users/me", "/api/v1/cells?projectId=x&limit=1"] {
+            assert_eq!(address(path), Some(format!("https://app.hex.tech{path}")));
+        }
         for bad in [
             "//evil.example/api",
             "/\\evil.example/api",
@@ -181,7 +194,12 @@ mod tests {
             "https://app.hex.tech:8443/api",
             "https://user@app.hex.tech/api",
         ] {
-            assert_eq!(below(&origin, bad), None, "{bad}");
+            assert_eq!(address(bad), None, "{bad}");
+        }
+        for odd in ["/api/..//evil.example", "/api/../\\evil.example", "/api/@evil.example", "/api/#?//evil"]
+        {
+            let address = below(&origin, odd).unwrap();
+            assert_eq!((address.origin(), address.username()), (origin.origin(), ""), "{odd}");
         }
     }
 

@@ -70,7 +70,7 @@ impl Budget {
 
     /// Waits for the turn of a request that has waited `since` then, and for one of the `slots` that all
     /// workspaces share. The longest wait goes first; identity checks count as having waited some minutes
-    /// more. `None`: there are no slots any more.
+    /// more, confirmations of a 401 more again. `None`: there are no slots any more.
     ///
     /// Only the first in the queue waits for a slot, and spends nothing meanwhile: requests that had their
     /// turn and then waited for slots would leave in a burst.

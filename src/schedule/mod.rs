@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use self::{
     budget::Budget,
@@ -39,9 +39,6 @@ use crate::{
 
 /// How long a worker may be overdue before the probe loop counts as stalled.
 const STALLED: Duration = Duration::from_mins(2);
-
-/// How many on-demand probes of a token may wait for one another.
-const ON_DEMAND_QUEUE: usize = 64;
 
 /// Settings of the process that a reload may change.
 #[derive(Debug, Clone)]
@@ -84,12 +81,7 @@ struct Shared<P> {
     credentials_stale: Box<dyn Fn() + Send + Sync>,
     settings: Mutex<(Settings, Arc<Semaphore>)>,
     lanes: Mutex<BTreeMap<Name, Arc<Lane>>>,
-    desks: Mutex<BTreeMap<Name, Occupied>>,
-}
-
-struct Occupied {
-    desk: Arc<Desk>,
-    on_demand: mpsc::Sender<oneshot::Sender<()>>,
+    desks: Mutex<BTreeMap<Name, Arc<Desk>>>,
 }
 
 /// One workspace, as its tokens share it.
@@ -148,24 +140,24 @@ impl<P: Prober> Scheduler<P> {
         let mut desks = lock(&self.shared.desks);
         let homes: BTreeMap<&Name, &Workspace> =
             tokens.iter().map(|token| (&token.spec.name, &*token.spec.workspace)).collect();
-        desks.retain(|name, occupied| {
-            let lane = &occupied.desk.lane;
+        desks.retain(|name, desk| {
+            let lane = &desk.lane;
             let stays =
                 homes.get(name).is_some_and(|home| home.name == lane.workspace && home.origin == lane.origin);
             if !stays {
-                occupied.desk.stop.cancel();
+                desk.stop.cancel();
             }
             stays
         });
         for Assignment { spec, credential } in tokens {
             match desks.get(&spec.name) {
-                Some(occupied) => {
-                    *lock(&occupied.desk.credential) = credential;
-                    occupied.desk.changed.notify_one();
+                Some(desk) => {
+                    *lock(&desk.credential) = credential;
+                    desk.changed.notify_one();
                 }
                 None => {
-                    if let Some(occupied) = self.employ(&spec, credential) {
-                        desks.insert(spec.name.clone(), occupied);
+                    if let Some(desk) = self.employ(&spec, credential) {
+                        desks.insert(spec.name.clone(), desk);
                     }
                 }
             }
@@ -175,18 +167,16 @@ impl<P: Prober> Scheduler<P> {
     /// Asks for the due checks of a token now. Resolves when they are done; a probe that is under way
     /// already is joined. `None`: no such token.
     pub fn probe_now(&self, name: &Name) -> Option<oneshot::Receiver<()>> {
-        let desks = lock(&self.shared.desks);
         let (done, answer) = oneshot::channel();
-        // A full queue drops the asker, which resolves at once: the store answers as well as it can.
-        let _ = desks.get(name)?.on_demand.try_send(done);
+        lock(&self.shared.desks).get(name)?.ask(done);
         Some(answer)
     }
 
     /// Whether no worker is overdue by minutes.
     pub fn is_moving(&self) -> bool {
         let now = self.shared.clock.now().up;
-        lock(&self.shared.desks).values().all(|occupied| {
-            let quiet_until = occupied.desk.quiet_until.load(Ordering::Relaxed);
+        lock(&self.shared.desks).values().all(|desk| {
+            let quiet_until = desk.quiet_until.load(Ordering::Relaxed);
             now <= Duration::from_millis(quiet_until).saturating_add(STALLED)
         })
     }
@@ -216,19 +206,19 @@ impl<P: Prober> Scheduler<P> {
         }
     }
 
-    fn employ(&self, spec: &TokenSpec, credential: Credential) -> Option<Occupied> {
+    fn employ(&self, spec: &TokenSpec, credential: Credential) -> Option<Arc<Desk>> {
         let lane = lock(&self.shared.lanes).get(&spec.workspace.name)?.clone();
         let desk = Arc::new(Desk {
             name: spec.name.clone(),
             lane,
             credential: Mutex::new(credential),
+            askers: Mutex::new(Some(Vec::new())),
             changed: Notify::new(),
             stop: self.tasks.stopping().child_token(),
             quiet_until: AtomicU64::new(u64::MAX),
         });
-        let (on_demand, asked) = mpsc::channel(ON_DEMAND_QUEUE);
-        self.tasks.spawn("worker", Worker::new(self.shared.clone(), desk.clone(), asked).run());
-        Some(Occupied { desk, on_demand })
+        self.tasks.spawn("worker", Worker::new(self.shared.clone(), desk.clone()).run());
+        Some(desk)
     }
 
     /// A reload gives the dry runs of all workspaces a new chance, and asks for new proof.
@@ -259,15 +249,15 @@ impl<P> Shared<P> {
     /// Makes workers look at their token's record anew.
     fn nudge(&self, names: &[Name]) {
         let desks = lock(&self.desks);
-        for occupied in names.iter().filter_map(|name| desks.get(name)) {
-            occupied.desk.changed.notify_one();
+        for desk in names.iter().filter_map(|name| desks.get(name)) {
+            desk.changed.notify_one();
         }
     }
 
     fn nudge_workspace(&self, workspace: &Name) {
-        for occupied in lock(&self.desks).values() {
-            if occupied.desk.lane.workspace == *workspace {
-                occupied.desk.changed.notify_one();
+        for desk in lock(&self.desks).values() {
+            if desk.lane.workspace == *workspace {
+                desk.changed.notify_one();
             }
         }
     }

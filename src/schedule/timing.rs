@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     phase::{Anchor, seed},
-    plan::{EXCESS_INTERVAL, excess_scopes},
+    plan::{EXCESS_INTERVAL, RUN_RETRY, excess_scopes},
 };
 use crate::domain::{
     Cadence, Check, Kind, Method, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid,
@@ -17,9 +17,6 @@ use crate::domain::{
 /// The pauses between the first probes of a token known to be rejected.
 const REJECTED_STEPS: [Duration; 4] =
     [Duration::from_mins(1), Duration::from_mins(2), Duration::from_mins(5), Duration::from_mins(10)];
-
-/// The longest pause after a dry run that was not accepted.
-const RUN_RETRY: Duration = Duration::from_mins(30);
 
 /// How long after a known expiry its effect is looked at.
 const AFTER_EXPIRY: Duration = Duration::from_secs(30);
@@ -33,6 +30,8 @@ const STALE_IDENTITY: Duration = Duration::from_secs(30);
 /// Which requests go first where the budget is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
+    /// A rejection that is being confirmed, by its token or by a witness.
+    Confirmation,
     /// Life and death, and the guard against real runs.
     Identity,
     /// Scopes and projects.
@@ -42,12 +41,18 @@ pub enum Class {
 }
 
 impl Class {
+    /// Whether it asks about life and death.
+    pub fn is_life(self) -> bool {
+        self <= Self::Identity
+    }
+
     /// By how much a less urgent request waits longer than an urgent one. It waits, it does not starve.
     pub fn patience(self) -> Duration {
         match self {
-            Self::Identity => Duration::ZERO,
-            Self::Right => Duration::from_mins(5),
-            Self::Run => Duration::from_mins(10),
+            Self::Confirmation => Duration::ZERO,
+            Self::Identity => Duration::from_mins(5),
+            Self::Right => Duration::from_mins(10),
+            Self::Run => Duration::from_mins(15),
         }
     }
 }
@@ -107,7 +112,7 @@ impl Timing<'_> {
     pub fn next(&self) -> Option<Due> {
         let agenda = self.agenda();
         let due = agenda.iter().filter(|due| due.at <= self.now.up);
-        let urgent = due.min_by_key(|due| (due.class != Class::Identity, due.at + due.class.patience()));
+        let urgent = due.min_by_key(|due| (!due.class.is_life(), due.at + due.class.patience()));
         urgent.or(agenda.first()).cloned()
     }
 
@@ -118,7 +123,7 @@ impl Timing<'_> {
         // A dry run that was claimed is off the agenda of all.
         let stands = waiting.class != Class::Right
             || agenda.iter().any(|due| due.question == waiting.question && due.at <= self.now.up);
-        let urgent = agenda.iter().filter(|due| due.class == Class::Identity).map(|due| due.at).min();
+        let urgent = agenda.iter().filter(|due| due.class.is_life()).map(|due| due.at).min();
         urgent.filter(|at| stands && *at > self.now.up)
     }
 
@@ -179,7 +184,9 @@ impl Timing<'_> {
             Some(_) if self.record.is_asked_at_once() => Duration::ZERO,
             Some(tried) => self.next_life(tried.at.up),
         };
-        Due { at, class: Class::Identity, question: Question::of(check) }
+        let confirms = self.record.pending().is_some() || self.record.is_asked_at_once();
+        let class = if confirms { Class::Confirmation } else { Class::Identity };
+        Due { at, class, question: Question::of(check) }
     }
 
     fn next_life(&self, last: Duration) -> Duration {
@@ -189,7 +196,10 @@ impl Timing<'_> {
         if matches!(self.record.life(), Life::Rejected(_)) {
             return last + self.life_interval();
         }
-        let regular = self.stroke(self.record.life_check(), None, last, self.life_interval());
+        let interval = self.life_interval();
+        let pause = self.stroke(self.record.life_check(), None, last, interval).saturating_sub(last);
+        // No pause is longer than what is promised: out of step, the way back to the grid is made in two.
+        let regular = last + if pause > interval { pause / 2 } else { pause };
         match self.after_expiry() {
             Some(extra) if last + CLOCK_STEP < extra => regular.min(extra),
             _ => regular,

@@ -4,14 +4,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -34,12 +34,18 @@ use crate::{
 /// The longest pause on a rate-limit header that no 429 came with.
 const QUOTA_PAUSE: Duration = Duration::from_mins(1);
 
+/// How many on-demand probes of a token may wait for one another.
+const MOST_ASKERS: usize = 64;
+
 /// What a worker is told from outside, and what it shows.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) name: Name,
     pub(super) lane: Arc<Lane>,
     pub(super) credential: Mutex<Credential>,
+    /// Those who wait for an on-demand probe. `None`: nobody works here any more.
+    pub(super) askers: Mutex<Option<Vec<oneshot::Sender<()>>>>,
+    /// That there is something new here.
     pub(super) changed: Notify,
     pub(super) stop: CancellationToken,
     /// Until when, in milliseconds of uptime, it may be silent without having stalled.
@@ -47,6 +53,23 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// Asks for an on-demand probe. Where too many do, or nobody works here, the asker is dropped, which
+    /// resolves at once: the store answers as well as it can.
+    pub(super) fn ask(&self, asker: oneshot::Sender<()>) {
+        if let Some(askers) = self.askers().as_mut().filter(|askers| askers.len() < MOST_ASKERS) {
+            askers.push(asker);
+            self.changed.notify_one();
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        self.askers().as_ref().is_some_and(|askers| !askers.is_empty())
+    }
+
+    fn askers(&self) -> MutexGuard<'_, Option<Vec<oneshot::Sender<()>>>> {
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn credential(&self) -> Credential {
         self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -59,61 +82,61 @@ impl Desk {
 pub(super) struct Worker<P> {
     pub(super) shared: Arc<Shared<P>>,
     pub(super) desk: Arc<Desk>,
-    pub(super) on_demand: mpsc::Receiver<oneshot::Sender<()>>,
     guards: BTreeMap<Uuid, Uuid>,
     /// A question that left the budget's queue for a more urgent one, and since when it had waited.
     postponed: Option<(Question, Instant)>,
 }
 
+impl<P> Drop for Worker<P> {
+    fn drop(&mut self) {
+        // Whoever still waits is told, and nobody else begins to.
+        *self.desk.askers() = None;
+    }
+}
+
 impl<P: Prober> Worker<P> {
-    pub(super) fn new(
-        shared: Arc<Shared<P>>,
-        desk: Arc<Desk>,
-        on_demand: mpsc::Receiver<oneshot::Sender<()>>,
-    ) -> Self {
-        Self { shared, desk, on_demand, guards: BTreeMap::new(), postponed: None }
+    pub(super) fn new(shared: Arc<Shared<P>>, desk: Arc<Desk>) -> Self {
+        Self { shared, desk, guards: BTreeMap::new(), postponed: None }
     }
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
     pub(super) async fn run(mut self) {
+        // What asking needs is there only while it asks: most workers wait, most of the time.
         let stop = self.desk.stop.clone();
         while let Some(due) = self.next_due() {
+            if self.desk.is_asked() && !stop.is_cancelled() {
+                Box::pin(self.serve()).await;
+                continue;
+            }
             self.desk.may_be_quiet_until(due.at);
             let wait = due.at.saturating_sub(self.shared.clock.now().up);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(asker) = self.on_demand.recv() => {
-                    self.serve(asker).await;
-                    continue;
-                }
                 () = self.desk.changed.notified() => continue,
                 () = sleep(wait) => {}
             }
             if !wait.is_zero() {
                 self.shared.observer.woke_late(self.shared.clock.now().up.saturating_sub(due.at));
             }
-            self.probe(due).await;
+            Box::pin(self.probe(due)).await;
         }
         self.desk.may_be_quiet_until(Duration::MAX);
         self.release_dry_runs();
     }
 
     /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
-    async fn serve(&mut self, asker: oneshot::Sender<()>) {
-        let mut askers = vec![asker];
-        let since = self.shared.clock.now().up;
+    async fn serve(&mut self) {
+        let asked = self.shared.clock.now().up;
         while !self.desk.stop.is_cancelled() {
-            let due = self.timing(|timing| timing.on_demand(since));
+            let due = self.timing(|timing| timing.on_demand(asked));
             let is_paused = |view: Arc<TokenView>| self.shared.clock.now().up < view.paused_until;
             let paused = self.shared.store.token(&self.desk.name).is_none_or(is_paused);
             let Some(due) = due.flatten().filter(|_| !paused) else { break };
             self.probe(due).await;
         }
-        while let Ok(asker) = self.on_demand.try_recv() {
-            askers.push(asker);
-        }
-        for asker in askers {
+        let askers = self.desk.askers().as_mut().map(std::mem::take);
+        for asker in askers.into_iter().flatten() {
             // Whoever asked may have left: a scrape that timed out.
             let _ = asker.send(());
         }
@@ -159,10 +182,10 @@ impl<P: Prober> Worker<P> {
 
     /// Asks one question, now or as soon as the budget allows.
     async fn probe(&mut self, due: Due) {
-        let Credential::Loaded { secret, .. } = self.desk.credential() else {
+        if let Credential::Unreadable(_) = self.desk.credential() {
             self.take(None, &unreadable(due.question));
             return;
-        };
+        }
         let mut proving = false;
         if let (Check::ProjectsRun, Some((_, id))) = (due.question.check, &due.question.project) {
             match self.desk.lane.dry_runs.claim(&self.desk.name, id) {
@@ -170,7 +193,7 @@ impl<P: Prober> Worker<P> {
                 None => return,
             }
         }
-        match self.request(&due, secret).await {
+        match self.request(&due).await {
             Some((sent, observation)) => {
                 let observed = self.take(Some((&sent.0, &sent.1)), &observation);
                 self.follow_dry_run(&observation, proving, &observed.unwrap_or_default());
@@ -187,11 +210,7 @@ impl<P: Prober> Worker<P> {
 
     /// Waits for the budget and makes the request. `None`: it was not made, since the process ends, since
     /// something more urgent is due or since it makes no sense any more.
-    async fn request(
-        &mut self,
-        due: &Due,
-        secret: Secret,
-    ) -> Option<((Arc<Workspace>, Secret), Observation)> {
+    async fn request(&mut self, due: &Due) -> Option<((Arc<Workspace>, Secret), Observation)> {
         self.desk.may_be_quiet_until(Duration::MAX);
         let queued = Instant::now();
         let since = self.postponed.take_if(|(question, _)| *question == due.question);
@@ -203,16 +222,15 @@ impl<P: Prober> Worker<P> {
             return None;
         };
         self.desk.may_be_quiet_until(self.shared.clock.now().up + self.shared.settings().cadence.timeout * 2);
-        // Read again: it may have been replaced while the request waited.
-        let secret = match self.desk.credential() {
-            Credential::Loaded { secret, .. } => secret,
-            Credential::Unreadable(_) => secret,
-        };
+        // Only now: while the request waited, the credential may have been replaced, or have gone.
+        let Credential::Loaded { secret, .. } = self.desk.credential() else { return None };
         let workspace = self.shared.store.token(&self.desk.name)?.spec.workspace.clone();
         if due.class == Class::Run && self.desk.lane.dry_runs.are_ignored() {
             return None;
         }
-        let observation = self.shared.prober.ask(&workspace, &secret, due.question.clone()).await;
+        // On the heap while it lasts: of those that have a request to make, most wait for the budget.
+        let asking = Box::pin(self.shared.prober.ask(&workspace, &secret, due.question.clone()));
+        let observation = asking.await;
         drop(permit);
         Some(((workspace, secret), observation))
     }
@@ -224,7 +242,7 @@ impl<P: Prober> Worker<P> {
         tokio::pin!(permit);
         loop {
             let patience = match due.class {
-                Class::Identity => Duration::MAX,
+                Class::Confirmation | Class::Identity => Duration::MAX,
                 Class::Right | Class::Run => self.timing(|timing| timing.may_wait_until(due)).flatten()?,
             };
             let patience = patience.saturating_sub(self.shared.clock.now().up);

@@ -1,4 +1,7 @@
 //! The latest probes of a token, for people who ask what happened.
+//!
+//! There are many tokens and few such people, so a probe is kept in few bytes: its date to the second, its
+//! duration to the microsecond, and the name of a project only where there is one.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -28,19 +31,97 @@ pub struct Entry {
 
 /// The latest probes, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct History(VecDeque<Entry>);
+pub struct History {
+    probes: VecDeque<Packed>,
+    /// Of those probes that are about a project, in the same order.
+    projects: VecDeque<Name>,
+}
+
+/// All of an [`Entry`] but the name of its project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Packed {
+    /// Since 1970.
+    seconds: u32,
+    micros: u32,
+    status: u16,
+    check: Check,
+    reason: Reason,
+    is_about_project: bool,
+}
 
 impl History {
     /// Adds a probe; the oldest goes where there are too many.
     pub fn push(&mut self, entry: Entry) {
-        if self.0.len() == LENGTH {
-            self.0.pop_front();
+        if self.probes.len() == LENGTH && self.probes.pop_front().is_some_and(|probe| probe.is_about_project)
+        {
+            self.projects.pop_front();
         }
-        self.0.push_back(entry);
+        if self.probes.len() == self.probes.capacity() {
+            self.probes.reserve_exact(self.probes.len().max(2).min(LENGTH - self.probes.len()));
+        }
+        self.probes.push_back(Packed {
+            seconds: u32::try_from(entry.at.as_second().max(0)).unwrap_or(u32::MAX),
+            micros: u32::try_from(entry.duration.as_micros()).unwrap_or(u32::MAX),
+            status: entry.status,
+            check: entry.check,
+            reason: entry.reason,
+            is_about_project: entry.project.is_some(),
+        });
+        self.projects.extend(entry.project);
     }
 
     /// The probes, newest first.
-    pub fn newest_first(&self) -> impl Iterator<Item = &Entry> {
-        self.0.iter().rev()
+    pub fn newest_first(&self) -> impl Iterator<Item = Entry> {
+        let mut projects = self.projects.iter().rev();
+        self.probes.iter().rev().map(move |probe| Entry {
+            at: Timestamp::from_second(probe.seconds.into()).unwrap_or(Timestamp::UNIX_EPOCH),
+            check: probe.check,
+            project: if probe.is_about_project { projects.next().cloned() } else { None },
+            reason: probe.reason,
+            status: probe.status,
+            duration: Duration::from_micros(probe.micros.into()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(number: u32, project: Option<u8>) -> Entry {
+        Entry {
+            at: Timestamp::from_second(number.into()).unwrap(),
+            check: Check::ALL[number as usize % Check::ALL.len()],
+            project: project.map(|project| Name::parse(&format!("p{project}")).unwrap()),
+            reason: Reason::ALL[number as usize % Reason::ALL.len()],
+            status: 200,
+            duration: Duration::from_micros(number.into()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_latest_are_told_as_they_came(projects in prop::collection::vec(any::<Option<u8>>(), 0..200)) {
+            let entries: Vec<_> = (0..).zip(&projects).map(|(number, project)| entry(number, *project)).collect();
+            let mut history = History::default();
+            for entry in &entries {
+                history.push(entry.clone());
+                // A copy has no room to spare, wherever it is made.
+                history = history.clone();
+            }
+            let latest: Vec<_> = entries.into_iter().rev().take(LENGTH).collect();
+            prop_assert_eq!(history.newest_first().collect::<Vec<_>>(), latest);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_as_near_as_it_can_be() {
+        let mut history = History::default();
+        let early = Timestamp::from_second(-1).unwrap();
+        history.push(Entry { at: early, duration: Duration::from_hours(9), ..entry(0, None) });
+        let told = history.newest_first().next().unwrap();
+        assert_eq!((told.at, told.duration.as_micros()), (Timestamp::UNIX_EPOCH, u32::MAX.into()));
     }
 }

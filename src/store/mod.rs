@@ -4,6 +4,7 @@
 //! held briefly and never over an await.
 
 pub mod history;
+mod peers;
 pub mod persist;
 pub mod report;
 mod succession;
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 
 use succession::{continued, fresh, renames, same_stack};
 pub use view::{Counts, CredentialView, ReloadStatus, Snapshot, TokenView, WorkspaceView};
-use workspace::WorkspaceRecord;
+use workspace::{WorkspaceRecord, count_tokens};
 
 use crate::{
     clock::Clock,
@@ -28,7 +29,7 @@ use crate::{
         Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, Secret,
         TokenSpec, TokenState, Workspace, classify,
         heard::{Effects, Heard, Remembered},
-        life::{Life, Peers},
+        life::Peers,
         outcome::rate_limit_pause,
     },
 };
@@ -127,6 +128,9 @@ impl Store {
             let hex_now = inner.hex_now(&spec.workspace.name, now);
             let before = known.as_ref().map_or(&spec, |known| &known.spec);
             view.record.conform(before, &spec, |check| asks(&spec, check), now, hex_now);
+            if let Some(workspace) = inner.workspaces.get_mut(&spec.workspace.name) {
+                workspace.note_trouble(&spec.name, &view.record);
+            }
             inner.tokens.insert(spec.name.clone(), Arc::new(view));
         }
     }
@@ -182,6 +186,9 @@ impl Store {
         };
         let view = Arc::make_mut(inner.tokens.get_mut(name)?);
         observed.effects = view.record.apply(&heard, &spec, &cadence);
+        if let Some(workspace) = inner.workspaces.get_mut(&spec.workspace.name) {
+            workspace.note_trouble(name, &view.record);
+        }
         view.last_probe = Some(now.at);
         view.counts.count(failure(view, &heard));
         view.history.push(history::Entry {
@@ -208,7 +215,11 @@ impl Store {
         let Some(spec) = inner.tokens.get(name).map(|view| view.spec.clone()) else { return };
         let hex_now = inner.hex_now(&spec.workspace.name, now);
         if let Some(view) = inner.tokens.get_mut(name) {
-            Arc::make_mut(view).record.confirm_rejection(&spec, now, hex_now);
+            let view = Arc::make_mut(view);
+            view.record.confirm_rejection(&spec, now, hex_now);
+            if let Some(workspace) = inner.workspaces.get_mut(&spec.workspace.name) {
+                workspace.note_trouble(name, &view.record);
+            }
         }
     }
 
@@ -278,10 +289,17 @@ impl Store {
     /// Everything now.
     pub fn snapshot(&self) -> Snapshot {
         let now = self.clock.now();
-        let inner = self.lock();
-        let tokens: Vec<_> = inner.tokens.values().cloned().collect();
-        let workspaces = inner.workspaces.values().map(|record| record.view(&tokens, now)).collect();
-        Snapshot { now, tokens, workspaces, reload: inner.reload }
+        let mut snapshot = {
+            let inner = self.lock();
+            Snapshot {
+                now,
+                tokens: inner.tokens.values().cloned().collect(),
+                workspaces: inner.workspaces.values().map(|record| record.view(now)).collect(),
+                reload: inner.reload,
+            }
+        };
+        count_tokens(&mut snapshot.workspaces, &snapshot.tokens, now);
+        snapshot
     }
 
     fn describe(&self, credential: &Credential) -> CredentialView {
@@ -306,64 +324,6 @@ impl Store {
 impl Inner {
     fn hex_now(&self, workspace: &Name, now: Moment) -> Timestamp {
         self.workspaces.get(workspace).map_or(now.at, |record| record.hex_now(now))
-    }
-
-    /// The tokens of the same workspace with another credential.
-    fn others(&self, of: &TokenView) -> impl Iterator<Item = &Arc<TokenView>> {
-        self.tokens.values().filter(|view| {
-            view.spec.workspace.name == of.spec.workspace.name
-                && view.spec.name != of.spec.name
-                && view.credential.digest != of.credential.digest
-        })
-    }
-
-    fn peers(&self, of: &TokenView, now: Moment) -> Peers {
-        let peers: Vec<_> = self.others(of).map(|view| view.record.as_peer()).collect();
-        Peers::of(&peers, now)
-    }
-
-    /// Before a last 401 becomes a verdict, the living token that was silent longest is asked too: with few
-    /// tokens, nobody else would otherwise tell in time whether Hex rejects everyone.
-    fn call_witness(&mut self, name: &Name) -> Option<Name> {
-        let view = self.tokens.get(name)?;
-        let pending = view.record.pending().filter(|pending| pending.is_on_the_brink())?;
-        let mut silent = None;
-        for other in self.others(view) {
-            let answered = other.record.answered().map(|(at, _)| at.up);
-            let lives = other.record.life() == Life::Alive && other.credential.problem.is_none();
-            if other.record.pending().is_some() || (lives && answered >= Some(pending.first.up)) {
-                return None;
-            }
-            if lives && silent.is_none_or(|(before, _)| answered < before) {
-                silent = Some((answered, &other.spec.name));
-            }
-        }
-        let witness = silent?.1.clone();
-        Arc::make_mut(self.tokens.get_mut(&witness)?).record.ask_at_once();
-        Some(witness)
-    }
-
-    /// An acceptance ends a mass rejection, and gives hope to others that were rejected.
-    fn wake_peers(&mut self, accepted: &Name, workspace: &Name, revived: bool, now: Moment) -> Vec<Name> {
-        let hope = revived
-            && self.workspaces.get_mut(workspace).is_some_and(|record| record.may_reconsider_rejected(now));
-        let mut woken = Vec::new();
-        for (name, view) in &mut self.tokens {
-            if view.spec.workspace.name != *workspace || name == accepted {
-                continue;
-            }
-            let is_held = view.record.pending().is_some_and(|pending| pending.held_until.is_some());
-            let is_rejected = matches!(view.record.life(), Life::Rejected(_));
-            if is_held {
-                Arc::make_mut(view).record.release();
-            } else if hope && is_rejected {
-                Arc::make_mut(view).record.ask_at_once();
-            } else {
-                continue;
-            }
-            woken.push(name.clone());
-        }
-        woken
     }
 }
 

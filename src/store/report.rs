@@ -219,7 +219,7 @@ impl<'a> Report<'a> {
 impl<'a> Detail<'a> {
     /// Tells of one token and its latest probes.
     pub fn of(view: &'a TokenView, hex_now: Timestamp) -> Self {
-        let history = view.history.newest_first().map(ProbeReport::of).collect();
+        let history = view.history.newest_first().map(|probe| ProbeReport::of(&probe)).collect();
         Self { report: Report::of(view, hex_now), history }
     }
 }

@@ -114,10 +114,10 @@ impl TokenView {
         })
     }
 
-    /// What is settled of the listed projects. Nothing while `projects_read` is required and denied, since
+    /// What is settled of the listed projects. Nothing while `projects_read` is denied, required or not, since
     /// then no project can be seen, whatever it is.
     pub fn project_rights(&self) -> impl Iterator<Item = ProjectRights<'_>> {
-        let hidden = self.record.hides_projects(&self.spec);
+        let hidden = self.record.granted(&self.spec, Scope::ProjectsRead) == Some(false);
         let runs = self.spec.required_scopes.contains(&Scope::ProjectsRun);
         self.spec.projects.keys().map(move |name| {
             let finding = self.record.project(name).filter(|_| !hidden);
@@ -140,8 +140,7 @@ impl TokenView {
     }
 
     fn of_check(&self, check: Check) -> impl Iterator<Item = &Try> {
-        let tries = self.record.tries().range((check, None)..);
-        tries.take_while(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
+        self.record.tries().iter().filter(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
     }
 }
 

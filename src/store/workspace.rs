@@ -1,11 +1,17 @@
 //! What is known of a workspace: whether Hex answers, its clock, its limits.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use super::view::{TokenView, WorkspaceView};
-use crate::domain::{Check, Moment, Name, Observation, Outcome, Seen, Workspace};
+use crate::domain::{
+    Check, Digest, Moment, Name, Observation, Outcome, Seen, TokenRecord, Workspace, life::Life,
+};
 
 /// How long an answer speaks for the health of the API.
 const FRESH: Duration = Duration::from_mins(1);
@@ -24,6 +30,10 @@ pub(super) struct WorkspaceRecord {
     told: Option<(Timestamp, Moment)>,
     rate_limited: Option<(Name, Moment)>,
     reconsidered: Option<Moment>,
+    /// Tokens that a mass rejection holds.
+    pub(super) held: BTreeSet<Name>,
+    /// Tokens known to be rejected.
+    pub(super) rejected: BTreeSet<Name>,
 }
 
 impl WorkspaceRecord {
@@ -37,12 +47,27 @@ impl WorkspaceRecord {
             told: None,
             rate_limited: None,
             reconsidered: None,
+            held: BTreeSet::new(),
+            rejected: BTreeSet::new(),
+        }
+    }
+
+    /// Keeps in mind who is in trouble, so that nobody has to look through all tokens for them.
+    pub(super) fn note_trouble(&mut self, name: &Name, record: &TokenRecord) {
+        let is_held = record.pending().is_some_and(|pending| pending.held_until.is_some());
+        let is_rejected = matches!(record.life(), Life::Rejected(_));
+        for (troubled, is_troubled) in [(&mut self.held, is_held), (&mut self.rejected, is_rejected)] {
+            if !is_troubled {
+                troubled.remove(name);
+            } else if !troubled.contains(name) {
+                troubled.insert(name.clone());
+            }
         }
     }
 
     /// The same workspace under another configuration.
     pub(super) fn with(self, spec: Arc<Workspace>, planned_per_minute: f64) -> Self {
-        Self { spec, planned_per_minute, ..self }
+        Self { spec, planned_per_minute, held: BTreeSet::new(), rejected: BTreeSet::new(), ..self }
     }
 
     /// Takes in an answer. Only a conclusive one tells Hex's clock, by which tokens expire: a 429 or a 400
@@ -83,8 +108,8 @@ impl WorkspaceRecord {
         may
     }
 
-    pub(super) fn view(&self, tokens: &[Arc<TokenView>], now: Moment) -> WorkspaceView {
-        let own = || tokens.iter().filter(|token| token.spec.workspace.name == self.spec.name);
+    /// What is shown of it, but for what its tokens tell: see [`count_tokens`].
+    pub(super) fn view(&self, now: Moment) -> WorkspaceView {
         WorkspaceView {
             spec: self.spec.clone(),
             api_up: self.newest.map(|(newest, by_hex)| {
@@ -96,28 +121,41 @@ impl WorkspaceRecord {
             }),
             skew_seconds: self.told.map(|_| self.hex_now(now).duration_since(now.at).as_secs_f64()),
             dry_run_unsafe: self.dry_run_unsafe,
-            rejects_all_tokens: rejects_all(own(), now),
+            rejects_all_tokens: false,
             planned_per_minute: self.planned_per_minute,
-            tokens: own().count(),
+            tokens: 0,
         }
     }
 }
 
-/// Whether at least two credentials had a verdict within their last two intervals, and every one was a 401.
-fn rejects_all<'a>(tokens: impl Iterator<Item = &'a Arc<TokenView>>, now: Moment) -> bool {
-    let mut rejected = BTreeSet::new();
-    for token in tokens {
-        let Some((at, accepted)) = token.record.answered() else { continue };
-        let interval = token.intervals.get(&token.record.life_check()).copied().unwrap_or_default();
-        if now.since(at) > interval * 2 {
-            continue;
-        }
-        if accepted {
-            return false;
-        }
-        rejected.insert(token.credential.digest);
+/// Tells workspaces how many tokens they have, and whether all with a recent verdict were rejected: at least
+/// two credentials had one within their last two intervals, and every one was a 401.
+pub(super) fn count_tokens(workspaces: &mut [WorkspaceView], tokens: &[Arc<TokenView>], now: Moment) {
+    #[derive(Default)]
+    struct Count {
+        tokens: usize,
+        accepted: bool,
+        rejected: BTreeSet<Option<Digest>>,
     }
-    rejected.len() >= 2
+    let mut counts: BTreeMap<&Name, Count> = BTreeMap::new();
+    for token in tokens {
+        let count = counts.entry(&token.spec.workspace.name).or_default();
+        count.tokens += 1;
+        let Some((at, accepted)) = token.record.answered().filter(|_| !count.accepted) else { continue };
+        let interval = token.intervals.get(&token.record.life_check()).copied().unwrap_or_default();
+        if now.since(at) <= interval * 2 {
+            count.accepted = accepted;
+            if !accepted {
+                count.rejected.insert(token.credential.digest);
+            }
+        }
+    }
+    for workspace in workspaces {
+        if let Some(count) = counts.get(&workspace.spec.name) {
+            workspace.tokens = count.tokens;
+            workspace.rejects_all_tokens = !count.accepted && count.rejected.len() >= 2;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +223,7 @@ mod tests {
         for local in [0, 1_030, 4_000_000_000] {
             let now = moment(local, 130);
             assert_eq!(record.hex_now(now).as_second(), 1_037);
-            let skew = record.view(&[], now).skew_seconds.unwrap();
+            let skew = record.view(now).skew_seconds.unwrap();
             assert!(
                 (skew + now.at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() - 1_037.0).abs() < 1e-3
             );

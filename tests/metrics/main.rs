@@ -6,9 +6,12 @@
 mod catalogue;
 mod exposed;
 mod own;
+mod plain;
 #[path = "../scripted/mod.rs"]
 mod scripted;
 mod tokens;
+
+use std::sync::Arc;
 
 use exposed::Page;
 use hex_token_exporter::metrics::{self, OwnMetrics};
@@ -18,8 +21,8 @@ pub(crate) fn scrape(script: &Script) -> Page {
     Page::parse(&metrics::page(&script.store.snapshot(), &own(&["production"])))
 }
 
-pub(crate) fn own(workspaces: &[&str]) -> OwnMetrics {
-    let own = OwnMetrics::new(2, 5).unwrap();
+pub(crate) fn own(workspaces: &[&str]) -> Arc<OwnMetrics> {
+    let own = Arc::new(OwnMetrics::new(2, 5).unwrap());
     own.retain_workspaces(workspaces.iter().map(|it| name(it)));
     own
 }

@@ -155,6 +155,9 @@ async fn an_identity_tells_expiry_organisation_and_kind() {
         (r#"{"org":"o","token":{"exp":{"at":1}}}"#, Exp::Nonsense, None, false),
         (r#"{"org":{"id":""},"token":"t"}"#, Exp::Nonsense, None, false),
         (r#"{"org":[],"token":{"exp":true}}"#, Exp::Nonsense, None, false),
+        // What is shown on a terminal is no place for these.
+        (r#"{"org":{"id":"\u001b[2J"}}"#, Exp::Absent, None, false),
+        (r#"{"org":{"id":"hxtw_0123456789abcdef"}}"#, Exp::Absent, None, false),
         (r#"{"token":{"exp":[1]}}"#, Exp::Nonsense, None, false),
     ] {
         let expected = Facts::Identity { exp, org_id: org.map(str::to_owned), describes_user };

@@ -209,6 +209,28 @@ async fn a_credential_that_cannot_be_read_sends_nothing_and_is_asked_about_once_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_credential_that_is_gone_while_its_request_waits_for_the_budget_is_not_sent() {
+    let narrow =
+        |called| token(called).configured(|spec| Arc::make_mut(&mut spec.workspace).requests_per_minute = 1);
+    let mut sim = Sim::start([narrow("first"), narrow("second")]);
+    sim.until(secs(10)).await;
+    let (waits, other) = if sim.times("first", Check::Identity).is_empty() {
+        ("first", "second")
+    } else {
+        ("second", "first")
+    };
+    assert_eq!(sim.times(other, Check::Identity).len(), 1);
+    sim.change(waits, |token| token.credential = Err(CredentialProblem::Unreadable));
+    sim.account(waits, |account| account.dead = true);
+    sim.until(mins(3)).await;
+    assert!(sim.times(waits, Check::Identity).is_empty(), "it was sent all the same");
+    let view = sim.view(waits);
+    let failures: Vec<_> = view.counts.failures().filter(|(_, count)| *count > 0).map(|(it, _)| it).collect();
+    assert_eq!(failures, [Reason::CredentialUnreadable]);
+    assert!(view.record.pending().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rename_does_not_end_a_pause_that_hex_asked_for() {
     let mut sim = Sim::start([token("airflow")]);
     sim.account("airflow", |account| account.fault = Some(Fault::RateLimited(Some(mins(4)))));

@@ -3,13 +3,25 @@
 use hex_token_exporter::domain::{Check, TokenState as S};
 
 use crate::{
-    cast::{exp, hours, mins, secs, token},
+    cast::{exp, hours, mins, name, secs, token},
     hex::{Account, Fault},
     sim::Sim,
 };
 
 fn gaps(times: &[u64]) -> Vec<u64> {
     times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_death_is_told_in_time_however_far_out_of_step_the_token_was_asked_last() {
+    for seconds in (0..300).step_by(25) {
+        let sim = Sim::start([token("airflow"), token("other")]);
+        sim.until(mins(20) + secs(seconds)).await;
+        sim.scheduler.probe_now(&name("airflow")).unwrap().await.unwrap();
+        sim.account("airflow", |account| account.dead = true);
+        sim.until(sim.now() + mins(5) + secs(3 * 30 + 1)).await;
+        assert_eq!(sim.state("airflow"), S::Invalid, "asked {seconds} seconds out of step");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -191,7 +191,7 @@ async fn a_project_that_cannot_be_seen_is_unavailable_though_nobody_requires_the
     });
     sim.until(hours(60)).await;
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::ProjectUnavailable]);
-    assert_eq!(visible(&sim, "kpis"), Some(false));
+    assert_eq!(visible(&sim, "kpis"), None, "no series while the scope is denied");
     let sim = Sim::start([token("airflow")
         .project("kpis")
         .configured(|spec| spec.least_privilege = true)

@@ -53,7 +53,8 @@ async fn every_check_keeps_its_own_cadence_on_its_own_grid() {
         assert_eq!(times[0], first);
         let second = times[1] - first;
         assert!(second * 2 >= every && second * 2 <= every * 3, "{check:?}: {second}");
-        assert!(gaps(&times[1..]).iter().all(|gap| *gap == every), "{check:?}: {times:?}");
+        // The way from the start to the grid may take two.
+        assert!(gaps(&times[2..]).iter().all(|gap| *gap == every), "{check:?}: {times:?}");
     }
     for check in [Check::ProjectVisible, Check::ProjectsRun] {
         let every = if check == Check::ProjectsRun { 6 * 3_600 } else { 3_600 };
@@ -73,11 +74,11 @@ async fn the_phase_is_the_names_alone_and_tokens_do_not_bunch() {
         let others = (0..others).map(|n| token(&format!("t{n}")));
         let sim = Sim::start(others.chain([token("airflow"), token("dagster")]));
         sim.until(mins(30)).await;
-        ["airflow", "dagster"].map(|it| sim.times(it, Check::Identity)[2])
+        ["airflow", "dagster"].map(|it| sim.times(it, Check::Identity)[3] % 300)
     };
     let [airflow, dagster] = phases(0).await;
     assert_eq!(phases(20).await, [airflow, dagster]);
-    assert_ne!(airflow % 300, dagster % 300);
+    assert_ne!(airflow, dagster);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +124,7 @@ async fn identities_keep_their_grid_through_outages_and_repeats_keep_theirs() {
     sim.hex.script().outage = None;
     sim.until(hours(4)).await;
     let times = sim.times("airflow", Check::Identity);
-    assert!(gaps(&times[1..]).iter().all(|gap| *gap == 300), "{times:?}");
+    assert!(times[1] <= 300 && gaps(&times[2..]).iter().all(|gap| *gap == 300), "{times:?}");
 }
 
 #[tokio::test(start_paused = true)]

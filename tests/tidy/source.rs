@@ -15,7 +15,7 @@ pub(crate) fn root() -> &'static Path {
 
 /// All source files there are.
 pub(crate) fn all_sources() -> Vec<Source> {
-    ["src", "tests", "benches"].into_iter().flat_map(sources).collect()
+    ["src", "tests", "benches", "fuzz/src", "fuzz/fuzz_targets"].into_iter().flat_map(sources).collect()
 }
 
 /// The source files below a folder, by name.

@@ -11,7 +11,7 @@ use super::{
     words::{Time, latency, span, words},
 };
 use crate::{
-    domain::advice,
+    domain::{Name, advice},
     store::{
         Snapshot, TokenView,
         history::Entry,
@@ -38,15 +38,15 @@ pub(super) struct Token<'a> {
     scopes: Vec<ScopeRow>,
     projects: Vec<ProjectRow<'a>>,
     latencies: Option<Latencies>,
-    history: Vec<Probe<'a>>,
+    history: Vec<Probe>,
 }
 
 /// One probe.
 #[derive(Debug)]
-struct Probe<'a> {
+struct Probe {
     at: Time,
     check: String,
-    project: Option<&'a str>,
+    project: Option<Name>,
     look: Look,
     reason: String,
     status: u16,
@@ -84,18 +84,18 @@ impl<'a> Token<'a> {
             scopes: rights::scope_rows(&report, now),
             projects: rights::project_rows(token),
             latencies: Latencies::of(token, now),
-            history: token.history.newest_first().map(|entry| Probe::of(entry, token, now)).collect(),
+            history: token.history.newest_first().map(|entry| Probe::of(&entry, token, now)).collect(),
             verdict: Verdict::of(token, report, now),
         }
     }
 }
 
-impl<'a> Probe<'a> {
-    fn of(entry: &'a Entry, token: &TokenView, now: jiff::Timestamp) -> Self {
+impl Probe {
+    fn of(entry: &Entry, token: &TokenView, now: jiff::Timestamp) -> Self {
         Self {
             at: Time::new(entry.at, now),
             check: words(entry.check.as_label()),
-            project: entry.project.as_ref().map(crate::domain::Name::as_str),
+            project: entry.project.clone(),
             look: Look::of(entry, token),
             reason: words(entry.reason.as_label()),
             status: entry.status,

@@ -101,7 +101,7 @@ impl Strip {
         let mut strip = Self::default();
         let mut counts = [0; 3];
         for (place, entry) in token.history.newest_first().take(STRIP).enumerate() {
-            let look = Look::of(entry, token);
+            let look = Look::of(&entry, token);
             let (path, height) = match look {
                 Look::Well => (&mut strip.well, 8),
                 Look::Refused => (&mut strip.refused, 16),
@@ -155,7 +155,7 @@ impl Latencies {
 
     /// Nothing before the first probe.
     pub(super) fn of(token: &TokenView, now: Timestamp) -> Option<Self> {
-        let entries: Vec<&Entry> = token.history.newest_first().collect();
+        let entries: Vec<Entry> = token.history.newest_first().collect();
         let (newest, oldest) = (entries.first()?, entries.last()?);
         // A few probes stand as close as a dozen would, to the right.
         let places = u8::try_from(entries.len().max(12)).unwrap_or(u8::MAX);

@@ -1,0 +1,127 @@
+//! The page of metrics: as it is served, packed, and as the `prometheus` crate would make it.
+
+use std::{fmt::Write as _, hint::black_box, io::Write as _, sync::Arc, time::Duration};
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use flate2::{Compression, write::GzEncoder};
+use hex_token_exporter::{
+    clock::SystemClock,
+    metrics::{OwnMetrics, Page},
+    store::Store,
+};
+use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
+
+use crate::{cpu, cpu::CpuTime, fleet::Fleet};
+
+pub(crate) fn pages(criterion: &mut Criterion<CpuTime>) {
+    let own = Arc::new(OwnMetrics::new(0, 1).unwrap_or_else(|error| panic!("{error}")));
+    let mut table = String::from(
+        "\nleast of 5, CPU:\n  tokens   series     bytes  ns/series  gzip ns/series  crate ns/series  crate/ours\n",
+    );
+    let mut group = criterion.benchmark_group("render");
+    for tokens in [100, 1_000, 10_000, 100_000] {
+        let store = Fleet::of(tokens).heard(Arc::new(SystemClock::start()));
+        let page: String = pieces(&store, &own).collect();
+        let series = page.lines().filter(|line| !line.starts_with('#')).count();
+        group.throughput(Throughput::Elements(series as u64));
+        group.bench_function(BenchmarkId::new("page", tokens), |bencher| {
+            bencher.iter(|| pieces(&store, &own).for_each(|piece| drop(black_box(piece))));
+        });
+        group.bench_function(BenchmarkId::new("gzip", tokens), |bencher| bencher.iter(|| gzip(&store, &own)));
+        ratios(&mut table, tokens, series, &store, &own, &page);
+    }
+    group.finish();
+    let _ = writeln!(std::io::stdout(), "{table}");
+}
+
+fn pieces(store: &Store, own: &Arc<OwnMetrics>) -> Page {
+    Page::of(store.snapshot(), own.clone())
+}
+
+fn gzip(store: &Store, own: &Arc<OwnMetrics>) -> usize {
+    let mut packed = GzEncoder::new(Counted(0), Compression::fast());
+    for piece in pieces(store, own) {
+        packed.write_all(piece.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    }
+    packed.finish().map_or(0, |Counted(bytes)| bytes)
+}
+
+/// Where bytes are counted and go no further.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A row of the table: all of it in the same minute, since machines differ from minute to minute.
+fn ratios(
+    table: &mut String,
+    tokens: usize,
+    series: usize,
+    store: &Store,
+    own: &Arc<OwnMetrics>,
+    page: &str,
+) {
+    let count = u32::try_from(series).unwrap_or(u32::MAX);
+    let each = |spent: Duration| spent.as_secs_f64() * 1e9 / f64::from(count);
+    let families = parse(page);
+    let rounds = if tokens > 10_000 { 3 } else { 5 };
+    let ours = each(cpu::least(rounds, || pieces(store, own).for_each(|piece| drop(black_box(piece)))));
+    let packed = each(cpu::least(rounds, || assert!(gzip(store, own) > 0)));
+    let mut row = format!("{tokens:>8} {series:>8} {:>9} {ours:>10.0} {packed:>15.0}", page.len());
+    // Of 100,000 tokens it would take minutes.
+    if tokens <= 10_000 {
+        let crates = each(cpu::least(3, || drop(black_box(by_gauge_vecs(&families)))));
+        let _ = write!(row, " {crates:>16.0} {:>11.1}", crates / ours);
+    }
+    let _ = writeln!(table, "{row}");
+}
+
+type Series<'a> = (Vec<&'a str>, f64);
+
+struct Family<'a> {
+    name: &'a str,
+    labels: Vec<&'a str>,
+    series: Vec<Series<'a>>,
+}
+
+/// What a page tells about tokens, taken apart beforehand, so that only making it anew is measured.
+fn parse(page: &str) -> Vec<Family<'_>> {
+    let mut families: Vec<Family<'_>> = Vec::new();
+    for line in page.lines().filter(|line| line.starts_with("hex_token_") && line.contains("{token=")) {
+        let Some((name, rest)) = line.split_once('{') else { continue };
+        let Some((labels, value)) = rest.split_once("} ") else { continue };
+        let pairs = labels.trim_end_matches('"').split("\",").filter_map(|pair| pair.split_once("=\""));
+        let (labels, values): (Vec<_>, Vec<_>) = pairs.unzip();
+        if families.last().is_none_or(|family| family.name != name) {
+            families.push(Family { name, labels, series: Vec::new() });
+        }
+        if let Some(family) = families.last_mut() {
+            family.series.push((values, value.parse().unwrap_or_default()));
+        }
+    }
+    families
+}
+
+/// The same page as the crate's vectors make it, built anew as ours is.
+fn by_gauge_vecs(families: &[Family<'_>]) -> Vec<u8> {
+    let registry = Registry::new();
+    for Family { name, labels, series } in families {
+        let family =
+            GaugeVec::new(Opts::new(*name, "help"), labels).unwrap_or_else(|error| panic!("{error}"));
+        for (labels, value) in series {
+            family.with_label_values(labels).set(*value);
+        }
+        registry.register(Box::new(family)).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let mut page = Vec::new();
+    TextEncoder::new().encode(&registry.gather(), &mut page).unwrap_or_else(|error| panic!("{error}"));
+    page
+}
