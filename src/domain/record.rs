@@ -91,6 +91,11 @@ impl TokenRecord {
             spec.projects.get(name).is_some_and(|id| before.projects.get(name).is_none_or(|it| it == id))
         };
         self.projects.retain(stays);
+        if !wanted(Check::ProjectsRun) {
+            for (_, project) in self.projects.iter_mut() {
+                project.runnable = Finding::default();
+            }
+        }
         self.scopes.retain(|scope| wanted(scope.check()));
         for (scope, finding) in self.scopes.iter_mut() {
             if spec.required_scopes.contains(scope) && !before.required_scopes.contains(scope) {

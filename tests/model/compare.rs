@@ -48,12 +48,14 @@ impl Shown {
 
     fn by_reference(model: &Model, slot: usize, known: &Known) -> Self {
         let cast = &model.config.tokens[slot];
-        let (rights, hidden) = (&known.rights, known.rights.projects_are_hidden(cast));
+        let rights = &known.rights;
         // Personal tokens have no scopes beyond their user's rights.
         let is_personal = cast.is_personal() && known.credential.is_some();
         let is_asked =
             |scope: &Scope| cast.required.contains(scope) || (cast.looks_for(*scope) && !is_personal);
         let granted = |scope: Scope| rights.granted(cast, scope, SETTLED);
+        // Without it all projects look missing, whatever they are.
+        let hidden = granted(Scope::ProjectsRead) == Some(false);
         let runs = cast.required.contains(&Scope::ProjectsRun);
         let project = |project: &usize| match rights.projects.get(project).filter(|_| !hidden) {
             Some(known) => (*project, known.visible.settled, known.runnable.settled.filter(|_| runs)),

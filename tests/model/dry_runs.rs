@@ -12,7 +12,7 @@ use crate::{hex::Said, model::Request};
 pub(crate) struct Proofs {
     proven: BTreeSet<usize>,
     /// The worker that is to look, and the token and the project that it is to look at.
-    open: Option<(u64, usize, usize)>,
+    pub(crate) open: Option<(u64, usize, usize)>,
     pub(crate) ignored: bool,
 }
 
@@ -40,10 +40,5 @@ impl Proofs {
     pub(crate) fn reset(&mut self) {
         self.ignored = false;
         self.proven.clear();
-    }
-
-    /// The proof that is still to come: which worker is to look for it, for which token and project.
-    pub(crate) fn open(&self) -> Option<(u64, usize, usize)> {
-        self.open
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hex_token_exporter::domain::{Check, Scope};
 
 use crate::{
-    cast::Question,
+    cast::{Cast, Question},
     hex::Said,
     model::{Model, Request, key},
 };
@@ -91,6 +91,7 @@ impl Model {
 
     /// Notes since when which questions may be asked.
     pub(crate) fn open(&mut self, now: Duration) {
+        self.give_up_proofs();
         for slot in 0..self.known.len() {
             let askable = self.askable(slot);
             let Some(known) = &mut self.known[slot] else { continue };
@@ -128,9 +129,12 @@ impl Model {
         let stack = self.config.tokens[slot].stack;
         let since = known.at_once.unwrap_or_default();
         let Some(last) = known.current((Check::Identity, None)) else { return Some(Window::at(since)) };
-        let mut window = match known.life.asked_again_at(last.at, cadence) {
-            Some(time) => Window::at(time),
-            None => Window::stroke(last.at, self.stretched(slot, cadence.interval, last.at)),
+        let mut window = if let Some(time) = known.life.asked_again_at(last.at, cadence) {
+            Window::at(time)
+        } else {
+            let (short, long) = self.stretched(slot, cadence.interval, last.at);
+            // Life never waits for longer than its interval.
+            Window { from: last.at + short / 2, to: last.at + long }
         };
         let is_steady = known.life.is_unquestioned() || known.life.verdict == crate::life::Verdict::Unheard;
         let date = known
@@ -225,7 +229,10 @@ impl Model {
         let ready = window.to.max(known.last_end).max(known.paused_until).max(stack.paused_until);
         // Dry runs wait for one another's proofs.
         let is_bound = check != Check::ProjectsRun && cast.readable;
-        let patience = if stack.spending.is_quiet_since(ready) {
+        // A turn whose credential has gone meanwhile is spent in vain.
+        let in_vain = |it: &Cast| it.listed && !it.readable && it.stack == cast.stack;
+        let is_quiet = !self.config.tokens.iter().any(in_vain) && stack.spending.is_quiet_since(ready);
+        let patience = if is_quiet {
             Duration::from_secs(1)
         } else if check == Check::Identity || !self.is_crowded(cast.stack) {
             self.patience(cast.stack)
@@ -238,10 +245,13 @@ impl Model {
         Ok(())
     }
 
-    /// How long a request may wait for others: until a minute has gone by, and each was asked twice.
+    /// How long a request may wait for others: ten minutes for more urgent ones, then until a minute has gone
+    /// by, and each was asked twice.
     fn patience(&self, stack: usize) -> Duration {
         let questions = u32::try_from(self.questions(stack)).unwrap();
-        MINUTE + self.config.cadence.timeout * 3 + self.stacks[stack].spending.spacing() * (2 * questions + 2)
+        11 * MINUTE
+            + self.config.cadence.timeout * 3
+            + self.stacks[stack].spending.spacing() * (2 * questions + 2)
     }
 
     fn questions(&self, stack: usize) -> usize {

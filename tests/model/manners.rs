@@ -5,10 +5,10 @@ use std::time::Duration;
 use hex_token_exporter::domain::Check;
 
 use crate::{
-    cast::Question,
+    cast::{Question, STACKS},
     hex::Said,
     life::Verdict,
-    model::{Model, Request},
+    model::{Known, Model, Request},
 };
 
 impl Model {
@@ -80,19 +80,25 @@ impl Model {
         if proofs.ignored {
             return Err("the stack ignores dryRun".to_owned());
         }
-        let is_to_come = |(worker, of, at): (u64, usize, usize)| {
-            let is_listed =
-                self.config.tokens[of].projects.contains(&at) && self.config.tokens[of].stack == stack;
-            is_listed
-                && self.known[of]
-                    .as_ref()
-                    .is_some_and(|it| it.worker == worker && it.life.verdict == Verdict::Alive)
-        };
-        match proofs.open().filter(|open| is_to_come(*open)) {
+        match proofs.open {
             Some(open) => {
                 Err(format!("the dry run of {open:?} is to be proven first; this is {:?}", (slot, project)))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Whoever was to prove a dry run gives up where it is no longer known to live, has another worker, or
+    /// the project is not listed any more.
+    pub(crate) fn give_up_proofs(&mut self) {
+        for stack in 0..STACKS {
+            let Some((worker, slot, project)) = self.stacks[stack].proofs.open else { continue };
+            let cast = &self.config.tokens[slot];
+            let lives = |it: &Known| it.worker == worker && it.life.verdict == Verdict::Alive;
+            let goes_on = cast.projects.contains(&project) && self.known[slot].as_ref().is_some_and(lives);
+            if !goes_on {
+                self.stacks[stack].proofs.open = None;
+            }
         }
     }
 

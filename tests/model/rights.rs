@@ -127,7 +127,7 @@ impl Rights {
         }
     }
 
-    /// Whether no project can be seen at all, and the state says so.
+    /// Whether no project need be asked about: none can be seen, and the state says so.
     pub(crate) fn projects_are_hidden(&self, cast: &Cast) -> bool {
         let scope = Scope::ProjectsRead;
         cast.required.contains(&scope) && self.granted(cast, scope, SETTLED) == Some(false)

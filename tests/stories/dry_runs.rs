@@ -174,3 +174,28 @@ async fn one_project_that_may_not_be_run_is_unavailable_and_the_scope_is_granted
     let view = sim.view("airflow");
     assert_eq!(view.record.granted(&view.spec, Scope::ProjectsRun), Some(true));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_dry_runs_told_is_forgotten_with_the_scope_that_asked_for_them() {
+    let mut sim = Sim::start([token("airflow").requires(&[Scope::ProjectsRun]).project("kpis")]);
+    let stands = |sim: &Sim, as_what: Project| {
+        sim.account("airflow", |account| {
+            account.projects.insert(project_id("kpis"), as_what);
+        });
+    };
+    stands(&sim, Project::NotRunnable);
+    sim.until(hours(2)).await;
+    assert_eq!(sim.state("airflow"), S::UnderScoped);
+    sim.change("airflow", |token| token.spec.required_scopes.clear());
+    stands(&sim, Project::Published);
+    sim.until(hours(100)).await;
+    sim.change("airflow", |token| token.spec.required_scopes = [Scope::ProjectsRun].into());
+    sim.until(hours(100) + mins(1)).await;
+    let states = sim.states("airflow");
+    assert_eq!(states.last(), Some(&S::Valid), "{states:?}");
+    assert_eq!(
+        states.iter().filter(|state| **state == S::UnderScoped).count(),
+        1,
+        "no old answer is told again"
+    );
+}
