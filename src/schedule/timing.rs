@@ -184,7 +184,9 @@ impl Timing<'_> {
             Some(_) if self.record.is_asked_at_once() => Duration::ZERO,
             Some(tried) => self.next_life(tried.at.up),
         };
-        let confirms = self.record.pending().is_some() || self.record.is_asked_at_once();
+        // A dead one that is asked whether it lives again can wait: that is no confirmation.
+        let is_witness = self.record.is_asked_at_once() && !matches!(self.record.life(), Life::Rejected(_));
+        let confirms = self.record.pending().is_some() || is_witness;
         let class = if confirms { Class::Confirmation } else { Class::Identity };
         Due { at, class, question: Question::of(check) }
     }

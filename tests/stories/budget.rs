@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use hex_token_exporter::domain::{Check, Scope, TokenState as S};
 
 use crate::{
-    cast::{Token, hours, mins, secs, token},
+    cast::{Token, hours, mins, name, secs, token},
     hex::{Call, Fault},
     sim::Sim,
 };
@@ -112,6 +112,33 @@ async fn a_401_is_confirmed_at_its_pace_however_long_the_queue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_401_is_confirmed_before_the_dead_are_asked_whether_they_live_again() {
+    let mut tokens = crowd(20);
+    allow(&mut tokens, 4);
+    let sim = Sim::start(tokens);
+    sim.until(hours(2)).await;
+    // One by one, or it would look as if Hex had lost its way.
+    for dead in 0..10 {
+        sim.account(&format!("t{dead:03}"), |account| account.dead = true);
+        sim.until(sim.now() + hours(1)).await;
+    }
+    // Another dies; and meanwhile one comes back, which makes the other dead worth a look.
+    sim.account("t015", |account| account.dead = true);
+    while sim.view("t015").record.pending().is_none() {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    sim.account("t000", |account| account.dead = false);
+    drop(sim.scheduler.probe_now(&name("t000")));
+    let begin = sim.now();
+    while sim.view("t015").record.pending().is_some() {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    assert_eq!(sim.state("t015"), S::Invalid);
+    let took = (sim.now() - begin).as_secs();
+    assert!(took <= 90 + 2 * 31, "{took} s");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_swapped_credential_is_asked_about_at_once_however_long_the_queue() {
     let mut sim = Sim::start(crowd(150));
     sim.until(mins(30)).await;
@@ -187,9 +214,9 @@ async fn two_tokens_of_one_user_that_meet_429_within_a_minute_pause_the_workspac
     let limited = Some(Fault::RateLimited(Some(mins(8))));
     sim.account("a", |account| account.fault = limited);
     sim.account("b", |account| account.fault = limited);
-    sim.scheduler.probe_now(&crate::cast::name("a")).unwrap().await.unwrap();
+    sim.scheduler.probe_now(&name("a")).unwrap().await.unwrap();
     sim.until(sim.now() + secs(20)).await;
-    sim.scheduler.probe_now(&crate::cast::name("b")).unwrap().await.unwrap();
+    sim.scheduler.probe_now(&name("b")).unwrap().await.unwrap();
     let refused = sim.calls().last().unwrap().clone();
     assert_eq!(refused.status, 429);
     sim.until(refused.end + secs(8 * 60 - 1)).await;
