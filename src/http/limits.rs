@@ -34,8 +34,12 @@ const LAST_ANSWER: Duration = Duration::from_secs(3);
 /// usually waits, and long enough for every other connection to give way before.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// From when on a client that has not read its answer gives way to requests that wait.
+/// From when on a client that is behind with its answer gives way to requests that wait.
 const SLOW_READER: Duration = Duration::from_millis(250);
+
+/// How many bytes a second a client must read so as not to be behind. A page of many tokens is long, and
+/// whoever reads it as fast as that is not slow.
+const PACE: u64 = 4 * 1024 * 1024;
 
 /// How long nobody has to give way, be it for a handshake on a long way.
 const FRESH: Duration = Duration::from_millis(500);
@@ -98,7 +102,7 @@ struct State {
     busy: usize,
     /// Answers that are not read yet.
     unread: usize,
-    /// Since when it is the client's turn, where we work on nothing.
+    /// Since when it is the client's turn, where we work on nothing. What it reads puts that off.
     since: Instant,
     /// Whether there was a request.
     served: bool,
@@ -235,6 +239,15 @@ impl Drop for Busy {
 #[derive(Debug)]
 struct Unread(Arc<Connection>);
 
+impl Unread {
+    /// Notes that the client takes so many bytes more.
+    fn goes_on(&self, bytes: usize) {
+        let mut state = self.0.state();
+        let earned = Duration::from_micros(bytes as u64 * 1_000_000 / PACE);
+        state.since = (state.since + earned).min(Instant::now());
+    }
+}
+
 impl Drop for Unread {
     fn drop(&mut self) {
         let mut state = self.0.state();
@@ -293,12 +306,12 @@ pub(super) struct UnderWay {
     body: Body,
     rest: Bytes,
     _turn: Option<OwnedSemaphorePermit>,
-    _unread: Unread,
+    unread: Unread,
 }
 
 impl UnderWay {
     pub(super) fn body(body: Body, turn: Option<OwnedSemaphorePermit>, busy: &Busy) -> Body {
-        Body::new(Self { body, rest: Bytes::new(), _turn: turn, _unread: busy.unread() })
+        Body::new(Self { body, rest: Bytes::new(), _turn: turn, unread: busy.unread() })
     }
 }
 
@@ -320,6 +333,7 @@ impl HttpBody for UnderWay {
             }
         }
         let length = self.rest.len().min(PIECE);
+        self.unread.goes_on(length);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
@@ -336,5 +350,32 @@ impl HttpBody for UnderWay {
             whole.set_upper(upper + rest);
         }
         whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// Whether a client that waits so long before each further piece of its answer gives way.
+    async fn gives_way(pause: Duration) -> bool {
+        let connections = Connections::new(1);
+        let place = connections.admit(0).await;
+        let busy = place.busy();
+        let mut body = UnderWay::body(Body::from(vec![b'x'; PIECE * 200]), None, &busy);
+        drop(busy);
+        while poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await.is_some() {
+            tokio::time::sleep(pause).await;
+            connections.close_slow_reader();
+        }
+        place.connection.leave.is_cancelled()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_answer_that_is_read_at_pace_does_not_give_way() {
+        assert!(!gives_way(Duration::from_millis(7)).await);
+        assert!(gives_way(Duration::from_millis(12)).await);
     }
 }
