@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::history::History;
 use crate::domain::{
     Check, CredentialProblem, Digest, Kind, Moment, Name, Reason, Scope, TokenRecord, TokenSpec, Workspace,
-    heard::Try,
 };
 
 /// Everything at one moment. Cheap to take and to hold: tokens are shared, never copied.
@@ -129,18 +128,10 @@ impl TokenView {
         })
     }
 
-    /// The latest probe of a check, of whichever project.
-    pub fn latest(&self, check: Check) -> Option<&Try> {
-        self.of_check(check).max_by_key(|tried| tried.at.up)
-    }
-
     /// When a check was last answered conclusively: for project checks, the oldest project's.
     pub fn last_conclusive(&self, check: Check) -> Option<Timestamp> {
-        self.of_check(check).filter_map(|tried| tried.concluded).min()
-    }
-
-    fn of_check(&self, check: Check) -> impl Iterator<Item = &Try> {
-        self.record.tries().iter().filter(move |((of, _), _)| *of == check).map(|(_, tried)| tried)
+        let tries = self.record.tries().iter().filter(|((of, _), _)| *of == check);
+        tries.filter_map(|(_, tried)| tried.concluded).min()
     }
 }
 

@@ -79,8 +79,8 @@ impl<'a> Overview<'a> {
     /// What is there at this moment, as far as it is asked for. `alive`: the probe loop moves.
     pub(super) fn of(snapshot: &'a Snapshot, view: &View, frame: Frame, alive: bool) -> Self {
         let all = Report::by_urgency(snapshot);
-        let ((summary, next), chips) = (summary(snapshot, &all), chips(&all, view));
         let attention = all.iter().filter(|report| Choice::Attention.holds(report)).count();
+        let ((summary, next), chips) = (summary(snapshot, &all, attention), chips(&all, view));
         let fields = fields(&all, view);
         let mut asked: Vec<_> = all.into_iter().filter(|report| view.filter.holds(report)).collect();
         let found = asked.len();
@@ -129,8 +129,7 @@ impl<'a> Overview<'a> {
 }
 
 /// The state of everything in a line, and what comes next.
-fn summary(snapshot: &Snapshot, all: &[Report<'_>]) -> (String, String) {
-    let attention = all.iter().filter(|report| Choice::Attention.holds(report)).count();
+fn summary(snapshot: &Snapshot, all: &[Report<'_>], attention: usize) -> (String, String) {
     let verdict = match (all.len(), attention) {
         (0, _) => "No token is configured".to_owned(),
         (all, 0) => format!("All is well with {}", count(all, "token")),
