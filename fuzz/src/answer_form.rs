@@ -3,6 +3,9 @@
 use hex_token_exporter::domain::{Check, Reason};
 use serde_json::Value;
 
+/// How `serde_json` tells of JSON that it can't hold.
+const BEYOND: [&str; 2] = ["recursion limit", "number out of range"];
+
 /// An answer in plain framing: nothing encoded, ended by the end of its connection.
 pub(super) struct Form<'a> {
     status: u16,
@@ -67,11 +70,12 @@ impl<'a> Form<'a> {
         })
     }
 
-    /// `None` where it is deeper than a reader that recurses can go.
+    /// `None` where it is JSON that this reader can't hold: too deep for one that recurses, or a number beyond
+    /// those of a processor.
     fn json(&self) -> Option<Value> {
         let text = str::from_utf8(self.body).unwrap_or_default();
         match serde_json::from_str(text.trim_start_matches('\u{feff}').trim()) {
-            Err(error) if error.to_string().contains("recursion limit") => None,
+            Err(error) if BEYOND.iter().any(|limit| error.to_string().contains(limit)) => None,
             read => Some(read.unwrap_or(Value::Null)),
         }
     }

@@ -28,7 +28,18 @@ pub(super) struct Reading {
 /// `loaded_at` moves when the content changes, and neither on a touch nor after a time unreadable. Sources are
 /// found by hash: paths compare part by part, which took as long as reading the files.
 #[derive(Debug, Default)]
-pub(super) struct Memory(HashMap<CredentialSource, (Secret, Timestamp)>);
+pub(super) struct Memory {
+    known: HashMap<CredentialSource, Known>,
+    round: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    secret: Secret,
+    loaded_at: Timestamp,
+    /// The last round in which the source was in use.
+    round: u64,
+}
 
 impl Memory {
     /// Reads a credential. `now` stands for its age where no file tells it.
@@ -40,35 +51,49 @@ impl Memory {
     ) -> Reading {
         let (found, exposed) = match source {
             CredentialSource::File(path) => read_file(path),
-            CredentialSource::Env(name) => (
-                environment.get(name).map_or_else(
-                    || Err(CredentialProblem::Missing),
-                    |text| Ok((Secret::credential(text)?, None)),
-                ),
-                false,
-            ),
+            CredentialSource::Env(name) => {
+                let text = environment.get(name).ok_or(CredentialProblem::Missing);
+                (text.and_then(Secret::credential).map(|secret| (secret, None)), false)
+            }
         };
         let credential = match found {
             Ok((secret, modified)) => self.remember(source, secret, modified.unwrap_or(now)),
-            Err(problem) => Credential::Unreadable(problem),
+            Err(problem) => {
+                self.keep(source);
+                Credential::Unreadable(problem)
+            }
         };
         Reading { credential, exposed }
     }
 
-    /// Forgets the sources that are not in use.
-    pub(super) fn retain(&mut self, in_use: impl Fn(&CredentialSource) -> bool) {
-        self.0.retain(|source, _| in_use(source));
+    fn remember(&mut self, source: &CredentialSource, secret: Secret, since: Timestamp) -> Credential {
+        let round = self.round;
+        match self.known.get_mut(source) {
+            Some(known) if known.secret == secret => {
+                known.round = round;
+                // The copy that is in use already: no credential lies in memory twice.
+                Credential::Loaded { secret: known.secret.clone(), loaded_at: known.loaded_at }
+            }
+            _ => {
+                let known = Known { secret: secret.clone(), loaded_at: since, round };
+                self.known.insert(source.clone(), known);
+                Credential::Loaded { secret, loaded_at: since }
+            }
+        }
     }
 
-    fn remember(&mut self, source: &CredentialSource, secret: Secret, since: Timestamp) -> Credential {
-        let loaded_at = match self.0.get(source) {
-            Some((known, loaded_at)) if *known == secret => *loaded_at,
-            _ => {
-                self.0.insert(source.clone(), (secret.clone(), since));
-                since
-            }
-        };
-        Credential::Loaded { secret, loaded_at }
+    /// Remembers a source that is in use and was not looked into.
+    pub(super) fn keep(&mut self, source: &CredentialSource) {
+        if let Some(known) = self.known.get_mut(source) {
+            known.round = self.round;
+        }
+    }
+
+    /// Forgets the sources that were not in use in this round, and begins the next.
+    pub(super) fn end_round(&mut self) {
+        let round = self.round;
+        self.known.retain(|_, known| known.round == round);
+        self.round += 1;
     }
 }
 
@@ -77,11 +102,10 @@ type Found = Result<(Secret, Option<Timestamp>), CredentialProblem>;
 fn read_file(path: &Path) -> (Found, bool) {
     match file::read(path, MAX_BYTES) {
         Ok(content) => {
-            let exposed = is_exposed(path, &content);
             let secret = std::str::from_utf8(&content.bytes)
                 .map_err(|_| CredentialProblem::IllegalHeaderValue)
                 .and_then(Secret::credential);
-            (secret.map(|secret| (secret, content.modified)), exposed)
+            (secret.map(|secret| (secret, content.modified)), is_exposed(path, &content))
         }
         Err(reason) => (Err(problem(reason)), false),
     }
@@ -98,6 +122,6 @@ fn problem(reason: Unreadable) -> CredentialProblem {
 /// Whether every user of the machine can read a file that should be a secret.
 pub(super) fn is_exposed(path: &Path, content: &Content) -> bool {
     const WORLD_READABLE: u32 = 0o004;
-    let mounted = MOUNTED.iter().any(|directory| path.starts_with(directory));
-    content.mode & WORLD_READABLE != 0 && !mounted && !content.in_memory
+    let is_mounted = || MOUNTED.iter().any(|directory| path.starts_with(directory));
+    content.mode & WORLD_READABLE != 0 && !is_mounted() && !content.is_in_memory()
 }

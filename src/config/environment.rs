@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     fn resolve(tree: &str, variable: &str, value: &str) -> Option<(String, Dict)> {
-        let (tree, _) = super::super::yaml::parse(tree).ok()?;
+        let tree = super::super::yaml::parse(tree).ok()?;
         let environment: Environment = [(variable.to_owned(), value.to_owned())].into_iter().collect();
         let found = environment.overrides().next()?.resolve(tree.as_dict()?).ok()?;
         Some((found.0.to_string(), found.1))

@@ -17,7 +17,19 @@ pub(super) struct Content {
     pub(super) modified: Option<Timestamp>,
     pub(super) mode: u32,
     pub(super) owner: u32,
-    pub(super) in_memory: bool,
+    file: File,
+}
+
+impl Content {
+    /// Whether the file lies on a file system that never reaches a disk.
+    pub(super) fn is_in_memory(&self) -> bool {
+        const TMPFS: u64 = 0x0102_1994;
+        const RAMFS: u64 = 0x8584_58f6;
+        rustix::fs::fstatfs(&self.file).is_ok_and(|fs| {
+            let kind = u64::try_from(fs.f_type).unwrap_or(0) & 0xffff_ffff;
+            kind == TMPFS || kind == RAMFS
+        })
+    }
 }
 
 /// Why a file can't be read. Holds no path and no content.
@@ -65,16 +77,6 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Content, Unreadable> {
         modified: metadata.modified().ok().and_then(|at| Timestamp::try_from(at).ok()),
         mode: metadata.mode(),
         owner: metadata.uid(),
-        in_memory: is_in_memory(&file),
-    })
-}
-
-/// Whether the file lies on a file system that never reaches a disk.
-fn is_in_memory(file: &File) -> bool {
-    const TMPFS: u64 = 0x0102_1994;
-    const RAMFS: u64 = 0x8584_58f6;
-    rustix::fs::fstatfs(file).is_ok_and(|fs| {
-        let kind = u64::try_from(fs.f_type).unwrap_or(0) & 0xffff_ffff;
-        kind == TMPFS || kind == RAMFS
+        file,
     })
 }

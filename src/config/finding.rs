@@ -4,11 +4,14 @@
 //! that stands in the wrong place. Of keys, only legal names are shown.
 
 use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    cell::{OnceCell, RefCell},
     fmt,
+    rc::Rc,
 };
 
+use zeroize::Zeroizing;
+
+use super::yaml::{self, Lines};
 use crate::domain::{Name, secret};
 
 /// One thing that is wrong, or that deserves a look, with what to do about it.
@@ -130,40 +133,58 @@ impl fmt::Display for Place {
     }
 }
 
-/// The way to a value: keys and indices from the top.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Path(Vec<Step>);
+/// The way to a value: keys and indices from the top. A longer way shares the shorter one: a configuration of
+/// thousands of tokens is walked through at every load, and mostly nothing is found.
+#[derive(Clone, Default)]
+pub(super) struct Path(Option<Rc<Link>>);
 
+struct Link {
+    around: Path,
+    step: Step,
+}
+
+/// One step of a [`Path`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
+pub(super) enum Step {
+    /// To the value of a key.
     Key(String),
+    /// To an entry of a list, counted from 0.
     Index(usize),
 }
 
 impl Path {
     /// The value below `key`.
     pub(super) fn key(&self, key: &str) -> Self {
-        let mut path = self.clone();
-        path.0.push(Step::Key(key.to_owned()));
-        path
+        self.step(Step::Key(key.to_owned()))
     }
 
     /// The entry at `index`, counted from 0.
     pub(super) fn index(&self, index: usize) -> Self {
-        let mut path = self.clone();
-        path.0.push(Step::Index(index));
-        path
+        self.step(Step::Index(index))
     }
 
-    fn parent(&self) -> Option<Self> {
-        let (_, parent) = self.0.split_last()?;
-        Some(Self(parent.to_vec()))
+    fn step(&self, step: Step) -> Self {
+        Self(Some(Rc::new(Link { around: self.clone(), step })))
+    }
+
+    /// From the top.
+    pub(super) fn steps(&self) -> Vec<&Step> {
+        let mut steps: Vec<_> = std::iter::successors(self.0.as_ref(), |link| link.around.0.as_ref())
+            .map(|it| &it.step)
+            .collect();
+        steps.reverse();
+        steps
+    }
+
+    /// Whether it is `other`, or leads through it.
+    fn is_within(&self, other: &Self) -> bool {
+        self.steps().starts_with(&other.steps())
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, step) in self.0.iter().enumerate() {
+        for (i, step) in self.steps().into_iter().enumerate() {
             match step {
                 Step::Key(key) => {
                     let dot = if i == 0 { "" } else { "." };
@@ -187,24 +208,33 @@ fn shown(key: &str) -> &str {
 
 /// Where the values of a merged configuration came from.
 #[derive(Default)]
-pub(super) struct Origins(BTreeMap<Path, Place>);
+pub(super) struct Origins {
+    text: Zeroizing<Vec<u8>>,
+    /// Of the text. Read when first asked for: where nothing is wrong, nobody asks.
+    lines: OnceCell<Lines>,
+    /// What was set elsewhere, and with it all below.
+    elsewhere: Vec<(Path, Place)>,
+}
 
 impl Origins {
-    /// Notes where the value at `path` was set. What is set later overrides.
-    pub(super) fn note(&mut self, path: Path, place: Place) {
-        self.0.insert(path, place);
+    /// Of what was read from this text.
+    pub(super) fn of_text(text: Zeroizing<Vec<u8>>) -> Self {
+        Self { text, ..Self::default() }
     }
 
     /// Notes that a variable set the value at `path`, and with it all below.
-    pub(super) fn note_override(&mut self, path: &Path, variable: &str) {
-        self.0.retain(|known, _| !known.0.starts_with(&path.0));
-        self.0.insert(path.clone(), Place::variable(variable));
+    pub(super) fn note_variable(&mut self, path: &Path, variable: &str) {
+        self.elsewhere.retain(|(known, _)| !known.is_within(path));
+        self.elsewhere.push((path.clone(), Place::variable(variable)));
     }
 
     /// The place of the value, or of the nearest thing around it that was set.
     fn of(&self, path: &Path) -> Option<Place> {
-        let around = std::iter::successors(Some(path.clone()), Path::parent);
-        around.into_iter().find_map(|path| self.0.get(&path).cloned())
+        let around = self.elsewhere.iter().filter(|(known, _)| path.is_within(known));
+        match around.max_by_key(|(known, _)| known.steps().len()) {
+            Some((_, place)) => Some(place.clone()),
+            None => self.lines.get_or_init(|| yaml::lines(&self.text)).of(path).map(Place::Line),
+        }
     }
 }
 
@@ -213,7 +243,7 @@ pub(super) struct Report {
     origins: Origins,
     errors: RefCell<Vec<(Path, Finding)>>,
     warnings: RefCell<Vec<Finding>>,
-    refused: RefCell<BTreeSet<Path>>,
+    refused: RefCell<Vec<Path>>,
 }
 
 impl Report {
@@ -230,7 +260,8 @@ impl Report {
     pub(super) fn error(&self, path: &Path, text: impl Into<String>) {
         let finding = self.finding(path, text.into());
         let mut errors = self.errors.borrow_mut();
-        if !self.refused.borrow().contains(path) && errors.iter().all(|(_, known)| *known != finding) {
+        let is_refused = self.refused.borrow().iter().any(|refused| refused.steps() == path.steps());
+        if !is_refused && errors.iter().all(|(_, known)| *known != finding) {
             errors.push((path.clone(), finding));
         }
     }
@@ -238,12 +269,12 @@ impl Report {
     /// Notes what makes the value at `path` unusable whatever else is wrong with it, which goes unsaid.
     pub(super) fn refuse(&self, path: &Path, text: impl Into<String>) {
         self.error(path, text);
-        self.refused.borrow_mut().insert(path.clone());
+        self.refused.borrow_mut().push(path.clone());
     }
 
     /// Whether the value at `path`, or one below it, is known to be wrong.
     pub(super) fn concerns(&self, path: &Path) -> bool {
-        self.errors.borrow().iter().any(|(wrong, _)| wrong.0.starts_with(&path.0))
+        self.errors.borrow().iter().any(|(wrong, _)| wrong.is_within(path))
     }
 
     /// Notes what deserves a look.
@@ -258,7 +289,9 @@ impl Report {
         if errors.is_empty() {
             return Ok(self.warnings.into_inner());
         }
-        errors.sort_by_cached_key(|(path, finding)| (finding.line(), path.clone()));
+        errors.sort_by(|(path, finding), (other, another)| {
+            (finding.line(), path.steps()).cmp(&(another.line(), other.steps()))
+        });
         Err(ConfigErrors(errors.into_iter().map(|(_, finding)| finding).collect()))
     }
 

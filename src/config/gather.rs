@@ -1,7 +1,7 @@
 //! All tokens that are wanted, with their credentials as they are now.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -13,9 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{
-        Credential, CredentialProblem, DeclaredExpiry, Digest, DigestKey, Kind, Moment, Name, TokenSpec,
-    },
+    domain::{Credential, CredentialProblem, DeclaredExpiry, Kind, Moment, Name, Secret, TokenSpec},
 };
 
 /// A token that is to be watched, with its credential.
@@ -56,8 +54,7 @@ impl Gatherer {
         let mut round = Round::default();
         for token in &config.tokens {
             let reading = self.memory.read(&token.source, &config.environment, now.at);
-            let path = configured_at(&token.spec.name, &token.source);
-            round.add(&token.spec, &token.source, reading, &path);
+            round.add(&token.spec, reading, || configured_at(&token.spec.name, &token.source));
         }
         for (i, directory) in config.token_directories.iter().enumerate() {
             let path = Path::default().key("token_directories").index(i);
@@ -68,18 +65,17 @@ impl Gatherer {
                 if round.tokens.contains_key(&name) {
                     round.warn(&path, format!("its file `{name}` is ignored: another token has that name"));
                 } else if listing.trouble.is_some() {
+                    self.memory.keep(&source);
                     let credential = Credential::Unreadable(CredentialProblem::Missing);
                     let spec = directory.token(name.clone());
-                    round.sources.insert(source);
                     round.tokens.insert(name, DesiredToken { spec, credential });
                 } else {
                     let reading = self.memory.read(&source, &config.environment, now.at);
-                    let path = path.key(name.as_str());
-                    round.add(&directory.token(name), &source, reading, &path);
+                    round.add(&directory.token(name.clone()), reading, || path.key(name.as_str()));
                 }
             }
         }
-        self.memory.retain(|source| round.sources.contains(source));
+        self.memory.end_round();
         round.finish()
     }
 }
@@ -95,7 +91,6 @@ fn configured_at(token: &Name, source: &CredentialSource) -> Path {
 #[derive(Default)]
 struct Round {
     tokens: BTreeMap<Name, DesiredToken>,
-    sources: HashSet<CredentialSource>,
     warnings: Vec<Finding>,
     trouble: bool,
 }
@@ -105,23 +100,25 @@ impl Round {
         self.warnings.push(Finding::about(path, text));
     }
 
-    fn add(&mut self, spec: &Arc<TokenSpec>, source: &CredentialSource, reading: Reading, path: &Path) {
-        if reading.exposed {
-            self.warn(path, "every user of this machine can read the file; take the right to read it away");
+    fn add(&mut self, spec: &Arc<TokenSpec>, reading: Reading, path: impl Fn() -> Path) {
+        let Reading { credential, exposed } = reading;
+        if exposed {
+            self.warn(
+                &path(),
+                "every user of this machine can read the file; take the right to read it away",
+            );
         }
-        match &reading.credential {
+        match &credential {
             Credential::Unreadable(problem) => {
                 let text = format!("no usable credential: {problem}; it is probed once there is one");
-                self.warn(path, text);
+                self.warn(&path(), text);
             }
             Credential::Loaded { secret, .. } if secret.kind() == Kind::Personal => {
-                self.note_personal(spec, path);
+                self.note_personal(spec, &path());
             }
             Credential::Loaded { .. } => {}
         }
-        self.sources.insert(source.clone());
-        let token = DesiredToken { spec: Arc::clone(spec), credential: reading.credential };
-        self.tokens.insert(spec.name.clone(), token);
+        self.tokens.insert(spec.name.clone(), DesiredToken { spec: Arc::clone(spec), credential });
     }
 
     /// What does not go with a personal token, which mirrors its user and must expire.
@@ -166,18 +163,16 @@ impl Round {
 
     /// A warning for each group of tokens that hold the same secret.
     fn sharing(&self) -> Vec<Finding> {
-        // The digests live no longer than this call, so their key need not be secret.
-        let key = DigestKey::from_bytes([0; 32]);
-        let mut holders: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+        let mut holders: HashMap<&Secret, Vec<&Name>> = HashMap::new();
         for (name, token) in &self.tokens {
             if let Credential::Loaded { secret, .. } = &token.credential {
-                holders.entry(secret.digest(&key)).or_default().push(format!("`{name}`"));
+                holders.entry(secret).or_default().push(name);
             }
         }
         let mut shared: Vec<_> = holders.into_values().filter(|names| names.len() > 1).collect();
         shared.sort();
-        let warning = |names: Vec<String>| {
-            let names = names.join(" and ");
+        let warning = |names: Vec<&Name>| {
+            let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
             Finding::general(format!("{names} hold the same credential, and are one token to Hex; keep one"))
         };
         shared.into_iter().map(warning).collect()

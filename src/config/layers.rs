@@ -13,7 +13,7 @@ use figment::{
 use super::{
     ConfigErrors, Environment, Source, dotenv,
     environment::NoPath,
-    finding::{Finding, Origins, Path, Place},
+    finding::{Finding, Origins, Path},
     inputs::Inputs,
     yaml,
 };
@@ -52,18 +52,18 @@ pub(super) fn merge(
             (tree, origins, environment)
         }
     };
-    let Some(file) = tree.as_dict().cloned().or_else(|| empty(&tree)) else {
-        return Err(Finding::general("the configuration must be a map of keys and values").into());
+    let mut merged = match tree {
+        Value::Dict(_, file) => file,
+        // A file in which everything is commented out.
+        Value::Empty(..) => Dict::new(),
+        _ => return Err(Finding::general("the configuration must be a map of keys and values").into()),
     };
-    let mut figment = Figment::from(Layer(file.clone()));
-    let mut merged = file;
     let mut problems = Vec::new();
     for variable in environment.overrides() {
         match variable.resolve(&merged) {
             Ok((path, value)) => {
-                origins.note_override(&path, variable.variable);
-                figment = figment.merge(Layer(value));
-                merged = dict_of(&figment)?;
+                origins.note_variable(&path, variable.variable);
+                merged = dict_of(&Figment::from(Layer(merged)).merge(Layer(value)))?;
             }
             Err(NoPath(problem)) => problems.push(Finding::variable(variable.variable, problem)),
         }
@@ -74,11 +74,6 @@ pub(super) fn merge(
     Ok(Merged { tree: Value::from(merged), origins, environment })
 }
 
-/// A file in which everything is commented out.
-fn empty(tree: &Value) -> Option<Dict> {
-    matches!(tree, Value::Empty(..)).then(Dict::new)
-}
-
 fn from_file(path: &FilePath, inputs: &Inputs) -> Result<(Value, Origins), ConfigErrors> {
     let read = path.file_name().ok_or(super::file::Unreadable::NotAFile);
     let content = read
@@ -86,7 +81,8 @@ fn from_file(path: &FilePath, inputs: &Inputs) -> Result<(Value, Origins), Confi
         .map_err(|reason| Finding::general(format!("the configuration file cannot be used: {reason}")))?;
     let text = std::str::from_utf8(&content)
         .map_err(|_| Finding::general("the configuration file is not UTF-8 text; save it as such"))?;
-    Ok(yaml::parse(text)?)
+    let tree = yaml::parse(text)?;
+    Ok((tree, Origins::of_text(content)))
 }
 
 fn from_token_variable(environment: &Environment) -> Result<(Value, Origins), ConfigErrors> {
@@ -102,7 +98,7 @@ fn from_token_variable(environment: &Environment) -> Result<(Value, Origins), Co
     let mut workspaces = Dict::new();
     if let Some(url) = environment.get(WORKSPACE_VARIABLE) {
         let path = Path::default().key("workspaces").key("default").key("url");
-        origins.note(path, Place::variable(WORKSPACE_VARIABLE));
+        origins.note_variable(&path, WORKSPACE_VARIABLE);
         workspaces.insert("default".into(), Dict::from([("url".into(), url.into())]).into());
     }
     let token = Dict::from([

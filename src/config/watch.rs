@@ -5,12 +5,7 @@
 //! What can't be used never replaces what could: a bad configuration file changes nothing but the note
 //! that the reload failed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -22,10 +17,7 @@ use super::{
     inputs::Inputs,
     load_recorded,
 };
-use crate::{
-    clock::Clock,
-    domain::{Credential, Name},
-};
+use crate::{clock::Clock, domain::Name};
 
 /// The longest that a change of a file goes unnoticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -246,20 +238,22 @@ impl Current {
     }
 }
 
+/// Both sorted by name.
 fn note_changes(before: &[DesiredToken], after: &[DesiredToken]) {
-    let by_name = |tokens: &[DesiredToken]| -> BTreeMap<Name, Credential> {
-        tokens.iter().map(|token| (token.spec.name.clone(), token.credential.clone())).collect()
+    let find = |tokens: &[DesiredToken], name: &Name| {
+        tokens.binary_search_by(|token| token.spec.name.cmp(name)).ok()
     };
-    let (before, after) = (by_name(before), by_name(after));
-    for (token, credential) in &after {
-        match before.get(token) {
-            None => tracing::info!(%token, "token added"),
-            Some(known) if known != credential => tracing::info!(%token, "credential of the token changed"),
+    for DesiredToken { spec, credential } in after {
+        match find(before, &spec.name) {
+            None => tracing::info!(token = %spec.name, "token added"),
+            Some(known) if before[known].credential != *credential => {
+                tracing::info!(token = %spec.name, "credential of the token changed");
+            }
             Some(_) => {}
         }
     }
-    for token in before.keys().filter(|token| !after.contains_key(*token)) {
-        tracing::info!(%token, "token removed");
+    for DesiredToken { spec, .. } in before.iter().filter(|token| find(after, &token.spec.name).is_none()) {
+        tracing::info!(token = %spec.name, "token removed");
     }
 }
 

@@ -1,28 +1,39 @@
-//! YAML into a tree of values, with the line of each.
+//! YAML into a tree of values, and the line of each where one is asked for.
 //!
 //! Duplicate keys, alias bombs and deep nesting are refused. The parser's own messages may quote the
 //! text; what is said here is made from the kind of its error and the place alone.
 
+use std::{collections::BTreeMap, marker::PhantomData};
+
 use figment::value::{Dict, Empty, Value};
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
 use serde_saphyr::{Error, Spanned};
 
-use super::finding::{Finding, Origins, Path, Place};
+use super::finding::{Finding, Path, Step};
 
 /// Deeper than any configuration of ours.
 const MAX_DEPTH: usize = 32;
 
 /// Reads one YAML document. An empty one is [`Value::Empty`].
-pub(super) fn parse(text: &str) -> Result<(Value, Origins), Finding> {
+pub(super) fn parse(text: &str) -> Result<Value, Finding> {
+    read(text).map(|Plain(value)| value).map_err(|error| explain(&error))
+}
+
+/// The lines of what [`parse`] has read. It takes as long again, so it is for the one who has something to say.
+pub(super) fn lines(text: &[u8]) -> Lines {
+    // Of a text that was refused, nothing is asked.
+    std::str::from_utf8(text).ok().and_then(|text| read(text).ok()).unwrap_or_default()
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
     };
-    let document: Node =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| explain(&error))?;
-    let mut origins = Origins::default();
-    let value = document.place(&Path::default(), &mut origins);
-    Ok((value, origins))
+    serde_saphyr::from_str_with_options(text, options)
 }
 
 fn explain(error: &Error) -> Finding {
@@ -54,106 +65,146 @@ fn cause(error: &Error) -> &Error {
     }
 }
 
-/// A value of the file with the keys' lines still attached.
-enum Node {
-    Scalar(Value),
-    List(Vec<Spanned<Self>>),
-    Map(Vec<(Spanned<String>, Self)>),
+/// What is made of a document.
+trait Tree: Sized {
+    type Key: DeserializeOwned;
+    type Entry: DeserializeOwned;
+    fn scalar(value: Value) -> Self;
+    fn list(entries: Vec<Self::Entry>) -> Self;
+    fn map(entries: Vec<(Self::Key, Self)>) -> Self;
 }
 
-impl Node {
-    fn place(self, path: &Path, origins: &mut Origins) -> Value {
-        match self {
-            Self::Scalar(value) => value,
-            Self::List(entries) => {
-                let placed = entries.into_iter().enumerate().map(|(i, entry)| {
-                    let path = path.index(i);
-                    origins.note(path.clone(), Place::Line(entry.referenced.line()));
-                    entry.value.place(&path, origins)
-                });
-                Value::from(placed.collect::<Vec<_>>())
-            }
-            Self::Map(entries) => {
-                let placed = entries.into_iter().map(|(key, node)| {
-                    let path = path.key(&key.value);
-                    origins.note(path.clone(), Place::Line(key.referenced.line()));
-                    let value = node.place(&path, origins);
-                    (key.value, value)
-                });
-                Value::from(placed.collect::<Dict>())
-            }
+/// The values alone.
+struct Plain(Value);
+
+impl Tree for Plain {
+    type Key = String;
+    type Entry = Self;
+
+    fn scalar(value: Value) -> Self {
+        Self(value)
+    }
+
+    fn list(entries: Vec<Self>) -> Self {
+        Self(entries.into_iter().map(|Self(value)| value).collect::<Vec<_>>().into())
+    }
+
+    fn map(entries: Vec<(String, Self)>) -> Self {
+        Self(entries.into_iter().map(|(key, Self(value))| (key, value)).collect::<Dict>().into())
+    }
+}
+
+/// The lines of keys and entries alone.
+#[derive(Default)]
+pub(super) struct Lines(BTreeMap<Step, (u64, Self)>);
+
+impl Lines {
+    /// The line of the value there, or of the nearest thing around it.
+    pub(super) fn of(&self, path: &Path) -> Option<u64> {
+        let (mut here, mut line) = (self, None);
+        for step in path.steps() {
+            let Some((found, below)) = here.0.get(step) else { break };
+            (here, line) = (below, Some(*found));
         }
+        line
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl Tree for Lines {
+    type Key = Spanned<String>;
+    type Entry = Spanned<Self>;
+
+    fn scalar(_: Value) -> Self {
+        Self::default()
+    }
+
+    fn list(entries: Vec<Spanned<Self>>) -> Self {
+        let line =
+            |(i, entry): (usize, Spanned<Self>)| (Step::Index(i), (entry.referenced.line(), entry.value));
+        Self(entries.into_iter().enumerate().map(line).collect())
+    }
+
+    fn map(entries: Vec<(Spanned<String>, Self)>) -> Self {
+        let line =
+            |(key, below): (Spanned<String>, Self)| (Step::Key(key.value), (key.referenced.line(), below));
+        Self(entries.into_iter().map(line).collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Plain {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyNode)
+        deserializer.deserialize_any(Any(PhantomData))
     }
 }
 
-struct AnyNode;
+impl<'de> Deserialize<'de> for Lines {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Any(PhantomData))
+    }
+}
 
-impl<'de> de::Visitor<'de> for AnyNode {
-    type Value = Node;
+struct Any<T>(PhantomData<T>);
+
+impl<'de, T: Tree + Deserialize<'de>> de::Visitor<'de> for Any<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::from(Empty::Unit)))
+    fn visit_unit<E: de::Error>(self) -> Result<T, E> {
+        Ok(T::scalar(Value::from(Empty::Unit)))
     }
 
-    fn visit_none<E: de::Error>(self) -> Result<Node, E> {
+    fn visit_none<E: de::Error>(self) -> Result<T, E> {
         self.visit_unit()
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
         deserializer.deserialize_any(self)
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::from(value)))
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<T, E> {
+        Ok(T::scalar(Value::from(value)))
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::from(value)))
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<T, E> {
+        Ok(T::scalar(Value::from(value)))
     }
 
-    fn visit_i128<E: de::Error>(self, value: i128) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::from(value)))
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<T, E> {
+        Ok(T::scalar(Value::from(value)))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::from(value)))
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<T, E> {
+        Ok(T::scalar(Value::from(value)))
     }
 
-    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::from(value)))
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<T, E> {
+        Ok(T::scalar(Value::from(value)))
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::from(value)))
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
+        Ok(T::scalar(Value::from(value)))
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::from(value)))
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<T, E> {
+        Ok(T::scalar(Value::from(value)))
     }
 
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut entries: A) -> Result<T, A::Error> {
         let mut list = Vec::new();
         while let Some(entry) = entries.next_element()? {
             list.push(entry);
         }
-        Ok(Node::List(list))
+        Ok(T::list(list))
     }
 
-    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
+    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<T, A::Error> {
         let mut map = Vec::new();
         while let Some(entry) = entries.next_entry()? {
             map.push(entry);
         }
-        Ok(Node::Map(map))
+        Ok(T::map(map))
     }
 }

@@ -21,7 +21,7 @@ pub use password::PasswordHash;
 use super::{
     ConfigErrors, Finding,
     credentials::is_exposed,
-    finding::{self, Report},
+    finding::{self, Origins, Report},
     inputs::Inputs,
     section::{self, Entry, Section},
     yaml,
@@ -111,8 +111,8 @@ fn read(path: &Path, inputs: &Inputs) -> Result<LoadedWeb, ConfigErrors> {
         .map_err(|reason| Finding::general(format!("the web configuration file: {reason}")))?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| Finding::general("the web configuration file is not UTF-8; save it as UTF-8"))?;
-    let (tree, origins) = yaml::parse(text)?;
-    let report = Report::new(origins);
+    let tree = yaml::parse(text)?;
+    let report = Report::new(Origins::of_text(bytes));
     let root = Entry { path: finding::Path::default(), value: &tree };
     section::refuse_tokens(&report, &root);
     let top = Section::open(&report, &root, TOP);
