@@ -6,8 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use aws_lc_rs::{constant_time, hmac, rand};
+use aws_lc_rs::{constant_time, hmac};
 use jiff::Timestamp;
+use rustix::rand::GetRandomFlags;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::token::Kind;
@@ -91,11 +92,14 @@ impl fmt::Debug for Secret {
 pub struct DigestKey([u8; 32]);
 
 impl DigestKey {
-    /// A new random key.
+    /// A new random key. From the system itself: a generator of our own would first gather its seed, which
+    /// takes longer than the rest of a start.
     pub fn random() -> Result<Self, NoRandomness> {
         let mut key = [0; 32];
-        rand::fill(&mut key).map_err(|_| NoRandomness)?;
-        Ok(Self(key))
+        match rustix::rand::getrandom(&mut key, GetRandomFlags::empty()) {
+            Ok(filled) if filled == key.len() => Ok(Self(key)),
+            _ => Err(NoRandomness),
+        }
     }
 
     /// A key kept in a state file.

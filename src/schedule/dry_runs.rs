@@ -59,16 +59,16 @@ impl DryRuns {
         inner.proving = None;
     }
 
-    /// What this token was to prove stays unproven.
-    pub(super) fn release(&self, token: &Name) {
-        self.lock().release(token);
+    /// What this token was to prove stays unproven. Whether there was anything, for which others may wait.
+    pub(super) fn release(&self, token: &Name) -> bool {
+        self.lock().release(token)
     }
 
-    /// A reload gives dry runs a new chance, and asks for new proof.
-    pub(super) fn reset(&self) {
+    /// A reload gives dry runs a new chance, and asks for new proof. Whether there were none any more.
+    pub(super) fn reset(&self) -> bool {
         let mut inner = self.lock();
-        inner.ignored = false;
         inner.proven.clear();
+        std::mem::take(&mut inner.ignored)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -77,9 +77,7 @@ impl DryRuns {
 }
 
 impl Inner {
-    fn release(&mut self, token: &Name) {
-        if self.proving.as_ref().is_some_and(|(prover, _)| prover == token) {
-            self.proving = None;
-        }
+    fn release(&mut self, token: &Name) -> bool {
+        self.proving.take_if(|(prover, _)| prover == token).is_some()
     }
 }

@@ -12,7 +12,7 @@ pub mod timing;
 mod worker;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -41,7 +41,7 @@ use crate::{
 const STALLED: Duration = Duration::from_mins(2);
 
 /// Settings of the process that a reload may change.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// How often what is asked.
     pub cadence: Cadence,
@@ -50,7 +50,7 @@ pub struct Settings {
 }
 
 /// One token to watch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// What is configured.
     pub spec: Arc<TokenSpec>,
@@ -132,11 +132,11 @@ impl<P: Prober> Scheduler<P> {
         &self.shared.prober
     }
 
-    /// Makes the tokens to watch the given ones, by difference: a token that stays keeps its worker. The
-    /// store must know them already.
+    /// Makes the tokens to watch the given ones, by difference: a token that stays keeps its worker, which
+    /// hears of it only where something changes for it. The store must know them already.
     pub fn reconcile(&self, settings: Settings, workspaces: &[Arc<Workspace>], tokens: Vec<Assignment>) {
-        self.shared.set(settings);
-        self.open_lanes(workspaces, &tokens);
+        let all_change = self.shared.set(settings);
+        let stretched = self.open_lanes(workspaces, &tokens);
         let mut desks = lock(&self.shared.desks);
         let homes: BTreeMap<&Name, &Workspace> =
             tokens.iter().map(|token| (&token.spec.name, &*token.spec.workspace)).collect();
@@ -149,15 +149,19 @@ impl<P: Prober> Scheduler<P> {
             }
             stays
         });
-        for Assignment { spec, credential } in tokens {
-            match desks.get(&spec.name) {
+        for assignment in tokens {
+            match desks.get(&assignment.spec.name) {
                 Some(desk) => {
-                    *lock(&desk.credential) = credential;
-                    desk.changed.notify_one();
+                    let mut current = lock(&desk.assignment);
+                    if all_change || *current != assignment || stretched.contains(&desk.lane.workspace) {
+                        *current = assignment;
+                        desk.changed.notify_one();
+                    }
                 }
                 None => {
-                    if let Some(desk) = self.employ(&spec, credential) {
-                        desks.insert(spec.name.clone(), desk);
+                    let name = assignment.spec.name.clone();
+                    if let Some(desk) = self.employ(assignment) {
+                        desks.insert(name, desk);
                     }
                 }
             }
@@ -181,16 +185,17 @@ impl<P: Prober> Scheduler<P> {
         })
     }
 
-    fn open_lanes(&self, workspaces: &[Arc<Workspace>], tokens: &[Assignment]) {
+    /// Returns the workspaces whose intervals are stretched otherwise than before.
+    fn open_lanes(&self, workspaces: &[Arc<Workspace>], tokens: &[Assignment]) -> BTreeSet<Name> {
         let cadence = self.shared.settings().cadence;
+        let mut demand: BTreeMap<&Name, f64> = BTreeMap::new();
+        for Assignment { spec, .. } in tokens {
+            *demand.entry(&spec.workspace.name).or_default() += plan::demand(spec, &cadence).per_minute();
+        }
         let mut lanes = lock(&self.shared.lanes);
         lanes.retain(|name, lane| workspaces.iter().any(|w| w.name == *name && w.origin == lane.origin));
+        let mut stretched = BTreeSet::new();
         for workspace in workspaces {
-            let demand: f64 = tokens
-                .iter()
-                .filter(|token| token.spec.workspace.name == workspace.name)
-                .map(|token| plan::demand(&token.spec, &cadence).per_minute())
-                .sum();
             let lane = lanes.entry(workspace.name.clone()).or_insert_with(|| {
                 Arc::new(Lane {
                     workspace: workspace.name.clone(),
@@ -201,17 +206,21 @@ impl<P: Prober> Scheduler<P> {
                 })
             });
             lane.budget.set(workspace.requests_per_minute);
-            let stretch = plan::stretch(demand, workspace.requests_per_minute);
-            lane.stretch.store(stretch.to_bits(), Ordering::Relaxed);
+            let demand = demand.get(&workspace.name).copied().unwrap_or_default();
+            let stretch = plan::stretch(demand, workspace.requests_per_minute).to_bits();
+            if lane.stretch.swap(stretch, Ordering::Relaxed) != stretch {
+                stretched.insert(workspace.name.clone());
+            }
         }
+        stretched
     }
 
-    fn employ(&self, spec: &TokenSpec, credential: Credential) -> Option<Arc<Desk>> {
-        let lane = lock(&self.shared.lanes).get(&spec.workspace.name)?.clone();
+    fn employ(&self, assignment: Assignment) -> Option<Arc<Desk>> {
+        let lane = lock(&self.shared.lanes).get(&assignment.spec.workspace.name)?.clone();
         let desk = Arc::new(Desk {
-            name: spec.name.clone(),
+            name: assignment.spec.name.clone(),
             lane,
-            credential: Mutex::new(credential),
+            assignment: Mutex::new(assignment),
             askers: Mutex::new(Some(Vec::new())),
             changed: Notify::new(),
             stop: self.tasks.stopping().child_token(),
@@ -223,8 +232,11 @@ impl<P: Prober> Scheduler<P> {
 
     /// A reload gives the dry runs of all workspaces a new chance, and asks for new proof.
     pub fn reset_dry_runs(&self) {
-        for lane in lock(&self.shared.lanes).values() {
-            lane.dry_runs.reset();
+        let lanes: Vec<_> = lock(&self.shared.lanes).values().cloned().collect();
+        for lane in lanes {
+            if lane.dry_runs.reset() {
+                self.shared.nudge_workspace(&lane.workspace);
+            }
         }
     }
 }
@@ -238,12 +250,15 @@ impl<P> Shared<P> {
         lock(&self.settings).1.clone()
     }
 
-    fn set(&self, settings: Settings) {
+    /// Whether that changes anything.
+    fn set(&self, settings: Settings) -> bool {
         let mut current = lock(&self.settings);
+        let changes = current.0 != settings;
         if current.0.max_concurrency != settings.max_concurrency {
             current.1 = Arc::new(Semaphore::new(settings.max_concurrency));
         }
         current.0 = settings;
+        changes
     }
 
     /// Makes workers look at their token's record anew.

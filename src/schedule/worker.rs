@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::{
-    Lane, Shared,
+    Assignment, Lane, Shared,
     budget::Permit,
     timing::{Class, Due, Timing},
 };
@@ -42,7 +42,7 @@ const MOST_ASKERS: usize = 64;
 pub(super) struct Desk {
     pub(super) name: Name,
     pub(super) lane: Arc<Lane>,
-    pub(super) credential: Mutex<Credential>,
+    pub(super) assignment: Mutex<Assignment>,
     /// Those who wait for an on-demand probe. `None`: nobody works here any more.
     pub(super) askers: Mutex<Option<Vec<oneshot::Sender<()>>>>,
     /// That there is something new here.
@@ -71,7 +71,7 @@ impl Desk {
     }
 
     fn credential(&self) -> Credential {
-        self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.assignment.lock().unwrap_or_else(PoisonError::into_inner).credential.clone()
     }
 
     fn may_be_quiet_until(&self, up: Duration) {
@@ -204,8 +204,10 @@ impl<P: Prober> Worker<P> {
     }
 
     fn release_dry_runs(&self) {
-        self.desk.lane.dry_runs.release(&self.desk.name);
-        self.shared.nudge_workspace(&self.desk.lane.workspace);
+        // Every worker that ends comes here: to wake all for each would take the square of their number.
+        if self.desk.lane.dry_runs.release(&self.desk.name) {
+            self.shared.nudge_workspace(&self.desk.lane.workspace);
+        }
     }
 
     /// Waits for the budget and makes the request. `None`: it was not made, since the process ends, since

@@ -19,7 +19,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use succession::{continued, fresh, renames, same_stack};
+use succession::{continued, fresh, is_untouched, renames, same_stack};
 pub use view::{Counts, CredentialView, ReloadStatus, Snapshot, TokenView, WorkspaceView};
 use workspace::{WorkspaceRecord, count_tokens};
 
@@ -121,17 +121,23 @@ impl Store {
             };
             let same_name = before.remove(&spec.name).filter(|view| same_stack(&view.spec, &spec));
             let known = same_name.or_else(|| renamed.get(&spec.name).cloned());
-            let mut view = match &known {
-                Some(known) => continued(known, &spec, credential, kind, now, &remembered),
-                None => fresh(&spec, credential, kind, now, &remembered),
-            };
             let hex_now = inner.hex_now(&spec.workspace.name, now);
-            let before = known.as_ref().map_or(&spec, |known| &known.spec);
-            view.record.conform(before, &spec, |check| asks(&spec, check), now, hex_now);
+            let view = match known {
+                Some(known) if is_untouched(&known, &spec, credential, hex_now) => known,
+                known => {
+                    let mut view = match &known {
+                        Some(known) => continued(known, &spec, credential, kind, now, &remembered),
+                        None => fresh(&spec, credential, kind, now, &remembered),
+                    };
+                    let before = known.as_ref().map_or(&spec, |known| &known.spec);
+                    view.record.conform(before, &spec, |check| asks(&spec, check), now, hex_now);
+                    Arc::new(view)
+                }
+            };
             if let Some(workspace) = inner.workspaces.get_mut(&spec.workspace.name) {
                 workspace.note_trouble(&spec.name, &view.record);
             }
-            inner.tokens.insert(spec.name.clone(), Arc::new(view));
+            inner.tokens.insert(spec.name.clone(), view);
         }
     }
 

@@ -6,11 +6,28 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
+
 use super::{Counts, CredentialView, TokenView, history::History};
-use crate::domain::{Credential, Digest, Kind, Moment, Name, TokenRecord, TokenSpec, heard::Remembered};
+use crate::domain::{
+    Credential, Digest, Kind, Moment, Name, TokenRecord, TokenSpec, heard::Remembered, state::judge,
+};
 
 pub(super) fn same_stack(a: &TokenSpec, b: &TokenSpec) -> bool {
     a.workspace.origin == b.workspace.origin
+}
+
+/// Whether there is nothing new about a token: neither its configuration nor its credential, nor what the time
+/// says of it.
+pub(super) fn is_untouched(
+    known: &TokenView,
+    spec: &TokenSpec,
+    credential: CredentialView,
+    hex_now: Timestamp,
+) -> bool {
+    *known.spec == *spec
+        && known.credential == credential
+        && judge(&known.record, spec, hex_now) == known.record.state()
 }
 
 /// Records whose name is gone, by the new name that carries on with their workspace and credential.
