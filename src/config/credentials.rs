@@ -1,6 +1,6 @@
 //! Reads one credential, and remembers since when it has held what it holds.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, num::NonZero, panic::resume_unwind, path::Path, thread};
 
 use jiff::Timestamp;
 
@@ -12,6 +12,9 @@ use crate::domain::{Credential, CredentialProblem, Secret};
 
 /// A token has about a hundred bytes; anything near this size is another file.
 const MAX_BYTES: u64 = 64 * 1024;
+
+/// Fewer files are read sooner than a thread is started for them.
+const LEAST_SHARE: usize = 256;
 
 /// Where secrets are mounted, readable to all in the container and to nobody else.
 const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
@@ -42,28 +45,25 @@ struct Known {
 }
 
 impl Memory {
-    /// Reads a credential. `now` stands for its age where no file tells it.
+    /// Reads credentials, in the order of their sources. `now` stands for the age of one where no file tells it.
     pub(super) fn read(
         &mut self,
-        source: &CredentialSource,
+        sources: &[&CredentialSource],
         environment: &Environment,
         now: Timestamp,
-    ) -> Reading {
-        let (found, exposed) = match source {
-            CredentialSource::File(path) => read_file(path),
-            CredentialSource::Env(name) => {
-                let text = environment.get(name).ok_or(CredentialProblem::Missing);
-                (text.and_then(Secret::credential).map(|secret| (secret, None)), false)
-            }
+    ) -> Vec<Reading> {
+        let found = find_all(sources, environment);
+        let recall = |(source, (secret, exposed)): (&&CredentialSource, Found)| {
+            let credential = match secret {
+                Ok((secret, modified)) => self.remember(source, secret, modified.unwrap_or(now)),
+                Err(problem) => {
+                    self.keep(source);
+                    Credential::Unreadable(problem)
+                }
+            };
+            Reading { credential, exposed }
         };
-        let credential = match found {
-            Ok((secret, modified)) => self.remember(source, secret, modified.unwrap_or(now)),
-            Err(problem) => {
-                self.keep(source);
-                Credential::Unreadable(problem)
-            }
-        };
-        Reading { credential, exposed }
+        sources.iter().zip(found).map(recall).collect()
     }
 
     fn remember(&mut self, source: &CredentialSource, secret: Secret, since: Timestamp) -> Credential {
@@ -97,17 +97,48 @@ impl Memory {
     }
 }
 
-type Found = Result<(Secret, Option<Timestamp>), CredentialProblem>;
+/// A secret, with when its file was written, and whether every user of the machine can read that.
+type Found = (Result<(Secret, Option<Timestamp>), CredentialProblem>, bool);
 
-fn read_file(path: &Path) -> (Found, bool) {
-    match file::read(path, MAX_BYTES) {
-        Ok(content) => {
-            let secret = std::str::from_utf8(&content.bytes)
-                .map_err(|_| CredentialProblem::IllegalHeaderValue)
-                .and_then(Secret::credential);
-            (secret.map(|secret| (secret, content.modified)), is_exposed(path, &content))
+/// Looks into many sources on several threads: each file costs some calls to the system, which may be a
+/// network away.
+fn find_all(sources: &[&CredentialSource], environment: &Environment) -> Vec<Found> {
+    let readers = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = sources.len().div_ceil(readers).max(LEAST_SHARE);
+    let find = |share: &[&CredentialSource]| -> Vec<Found> {
+        share.iter().map(|source| find(source, environment)).collect()
+    };
+    thread::scope(|scope| {
+        let mut shares = sources.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let spawn = |share| (share, thread::Builder::new().spawn_scoped(scope, move || find(share)));
+        let others: Vec<_> = shares.map(spawn).collect();
+        let mut found = find(own);
+        for (share, reader) in others {
+            found.extend(match reader {
+                Ok(reader) => reader.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(_no_thread) => find(share),
+            });
         }
-        Err(reason) => (Err(problem(reason)), false),
+        found
+    })
+}
+
+fn find(source: &CredentialSource, environment: &Environment) -> Found {
+    match source {
+        CredentialSource::File(path) => match file::read(path, MAX_BYTES) {
+            Ok(content) => {
+                let secret = std::str::from_utf8(&content.bytes)
+                    .map_err(|_| CredentialProblem::IllegalHeaderValue)
+                    .and_then(Secret::credential);
+                (secret.map(|secret| (secret, content.modified)), is_exposed(path, &content))
+            }
+            Err(reason) => (Err(problem(reason)), false),
+        },
+        CredentialSource::Env(name) => {
+            let text = environment.get(name).ok_or(CredentialProblem::Missing);
+            (text.and_then(Secret::credential).map(|secret| (secret, None)), false)
+        }
     }
 }
 

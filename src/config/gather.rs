@@ -52,27 +52,33 @@ impl Gatherer {
     pub(super) fn gather(&mut self, config: &Config, now: Moment) -> Gathered {
         self.directories.retain(|path| config.token_directories.iter().any(|known| known.path == path));
         let mut round = Round::default();
-        for token in &config.tokens {
-            let reading = self.memory.read(&token.source, &config.environment, now.at);
+        let sources: Vec<_> = config.tokens.iter().map(|token| &token.source).collect();
+        let readings = self.memory.read(&sources, &config.environment, now.at);
+        for (token, reading) in config.tokens.iter().zip(readings) {
             round.add(&token.spec, reading, || configured_at(&token.spec.name, &token.source));
         }
         for (i, directory) in config.token_directories.iter().enumerate() {
             let path = Path::default().key("token_directories").index(i);
             let listing = self.directories.look(&directory.path, now);
             round.note_directory(&path, listing.trouble.as_deref(), listing.misnamed, listing.tokens.len());
-            for name in listing.tokens {
-                let source = CredentialSource::File(directory.path.join(name.as_str()));
-                if round.tokens.contains_key(&name) {
-                    round.warn(&path, format!("its file `{name}` is ignored: another token has that name"));
-                } else if listing.trouble.is_some() {
-                    self.memory.keep(&source);
-                    let credential = Credential::Unreadable(CredentialProblem::Missing);
-                    let spec = directory.token(name.clone());
-                    round.tokens.insert(name, DesiredToken { spec, credential });
-                } else {
-                    let reading = self.memory.read(&source, &config.environment, now.at);
-                    round.add(&directory.token(name.clone()), reading, || path.key(name.as_str()));
+            let (names, taken): (Vec<_>, Vec<_>) =
+                listing.tokens.into_iter().partition(|name| !round.tokens.contains_key(name));
+            for name in taken {
+                round.warn(&path, format!("its file `{name}` is ignored: another token has that name"));
+            }
+            let source = |name: &Name| CredentialSource::File(directory.path.join(name.as_str()));
+            let sources: Vec<_> = names.iter().map(source).collect();
+            if listing.trouble.is_some() {
+                for (name, source) in names.into_iter().zip(&sources) {
+                    self.memory.keep(source);
+                    round.add_missing(directory.token(name));
                 }
+                continue;
+            }
+            let readings = self.memory.read(&sources.iter().collect::<Vec<_>>(), &config.environment, now.at);
+            for (name, reading) in names.into_iter().zip(readings) {
+                let at = path.key(name.as_str());
+                round.add(&directory.token(name), reading, || at.clone());
             }
         }
         self.memory.end_round();
@@ -119,6 +125,12 @@ impl Round {
             Credential::Loaded { .. } => {}
         }
         self.tokens.insert(spec.name.clone(), DesiredToken { spec: Arc::clone(spec), credential });
+    }
+
+    /// Of which no more need be said than of its directory.
+    fn add_missing(&mut self, spec: Arc<TokenSpec>) {
+        let credential = Credential::Unreadable(CredentialProblem::Missing);
+        self.tokens.insert(spec.name.clone(), DesiredToken { spec, credential });
     }
 
     /// What does not go with a personal token, which mirrors its user and must expire.

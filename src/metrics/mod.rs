@@ -21,7 +21,7 @@ use crate::store::{Snapshot, TokenView};
 
 /// How long a piece of a page is, about: short enough to be made between two other things, and to stay in a
 /// processor's cache until it is sent.
-const PIECE: usize = 32 * 1024;
+const PIECE: usize = 128 * 1024;
 
 /// Longer than what a piece may go on for after it is long enough.
 const SLACK: usize = 8 * 1024;
