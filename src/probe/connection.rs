@@ -147,7 +147,10 @@ fn build_client(workspace: &Workspace, origin: &Url) -> Result<Client, Connectio
         .pool_idle_timeout(KEPT_IDLE)
         .pool_max_idle_per_host(MOST_IDLE)
         // Every request has a timeout, and no connection lives longer unused: nothing is left to watch for.
+        // Any of the first three would switch it on, at three system calls a connection.
         .tcp_keepalive(None)
+        .tcp_keepalive_interval(None)
+        .tcp_keepalive_retries(None)
         .tcp_user_timeout(None)
         .dns_resolver(Arc::new(TimedResolver))
         .connector_layer(TimedConnect);

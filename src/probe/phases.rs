@@ -5,7 +5,7 @@
 //! belongs to none and is not measured. Every phase is of a success: one that failed has no length.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::SocketAddr,
     pin::Pin,
@@ -120,32 +120,42 @@ impl<S> Layer<S> for TimedConnect {
     type Service = TimedConnector<S>;
 
     fn layer(&self, inner: S) -> TimedConnector<S> {
-        TimedConnector(inner)
+        TimedConnector(Arc::new(inner))
     }
 }
 
-/// See [`TimedConnect`].
-#[derive(Debug, Clone)]
-pub(super) struct TimedConnector<S>(S);
+/// See [`TimedConnect`]. The client copies its connector several times for each request, and most requests
+/// open no connection: the inner one is shared until one does.
+#[derive(Debug)]
+pub(super) struct TimedConnector<S>(Arc<S>);
+
+impl<S> Clone for TimedConnector<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<S, R> Service<R> for TimedConnector<S>
 where
-    S: Service<R>,
+    S: Service<R> + Clone + Send + 'static,
     S::Future: Send + 'static,
+    R: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // The copy that connects is asked.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, destination: R) -> Self::Future {
         let start = Instant::now();
-        let connecting = self.0.call(destination);
+        let mut inner = S::clone(&self.0);
         Box::pin(async move {
-            let connection = connecting.await?;
+            poll_fn(|cx| inner.poll_ready(cx)).await?;
+            let connection = inner.call(destination).await?;
             mark_current(|marks| {
                 // The connector resolves, too: that time is told apart.
                 marks.connect = Some(start.elapsed().saturating_sub(marks.resolve.unwrap_or_default()));

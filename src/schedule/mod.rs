@@ -263,6 +263,9 @@ impl<P> Shared<P> {
 
     /// Makes workers look at their token's record anew.
     fn nudge(&self, names: &[Name]) {
+        if names.is_empty() {
+            return;
+        }
         let desks = lock(&self.desks);
         for desk in names.iter().filter_map(|name| desks.get(name)) {
             desk.changed.notify_one();
