@@ -47,8 +47,7 @@ impl Secret {
 
     /// Identifies this secret among others under one key, and tells nothing about it.
     pub fn digest(&self, key: &DigestKey) -> Digest {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &key.0);
-        let tag = hmac::sign(&key, self.text().as_bytes());
+        let tag = hmac::sign(&key.prepared, self.text().as_bytes());
         let mut digest = [0; 32];
         digest.copy_from_slice(tag.as_ref());
         Digest(digest)
@@ -89,7 +88,11 @@ impl fmt::Debug for Secret {
 
 /// The key under which digests are made: random, per process or per state file.
 #[derive(Clone)]
-pub struct DigestKey([u8; 32]);
+pub struct DigestKey {
+    bytes: [u8; 32],
+    /// The same: half of a digest's work is to prepare its key.
+    prepared: hmac::Key,
+}
 
 impl DigestKey {
     /// A new random key. From the system itself: a generator of our own would first gather its seed, which
@@ -97,19 +100,19 @@ impl DigestKey {
     pub fn random() -> Result<Self, NoRandomness> {
         let mut key = [0; 32];
         match rustix::rand::getrandom(&mut key, GetRandomFlags::empty()) {
-            Ok(filled) if filled == key.len() => Ok(Self(key)),
+            Ok(filled) if filled == key.len() => Ok(Self::from_bytes(key)),
             _ => Err(NoRandomness),
         }
     }
 
     /// A key kept in a state file.
-    pub fn from_bytes(key: [u8; 32]) -> Self {
-        Self(key)
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self { bytes, prepared: hmac::Key::new(hmac::HMAC_SHA256, &bytes) }
     }
 
     /// The key, to be kept in a state file.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 }
 

@@ -150,20 +150,15 @@ impl<P: Prober> Scheduler<P> {
             stays
         });
         for assignment in tokens {
-            match desks.get(&assignment.spec.name) {
-                Some(desk) => {
-                    let mut current = lock(&desk.assignment);
-                    if all_change || *current != assignment || stretched.contains(&desk.lane.workspace) {
-                        *current = assignment;
-                        desk.changed.notify_one();
-                    }
+            let name = assignment.spec.name.clone();
+            if let Some(desk) = desks.get(&name) {
+                let mut current = lock(&desk.assignment);
+                if all_change || *current != assignment || stretched.contains(&desk.lane.workspace) {
+                    *current = assignment;
+                    desk.changed.notify_one();
                 }
-                None => {
-                    let name = assignment.spec.name.clone();
-                    if let Some(desk) = self.employ(assignment) {
-                        desks.insert(name, desk);
-                    }
-                }
+            } else if let Some(desk) = self.employ(assignment) {
+                desks.insert(name, desk);
             }
         }
     }

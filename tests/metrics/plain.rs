@@ -209,7 +209,7 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn a_long_page_comes_in_pieces_and_loses_nothing_between_them() {
     let odd = Odd { runs: true, least_privilege: true, owner: None, elsewhere: false, told: vec![(0, 200)] };
-    let snapshot = scripted(&vec![odd; 100]).store.snapshot();
+    let snapshot = scripted(&vec![odd; 200]).store.snapshot();
     let own = own(&["here"]);
     let pieces: Vec<String> = Pieces::of(snapshot.clone(), Arc::clone(&own)).collect();
     assert!(pieces.len() > 5 && pieces.iter().all(|piece| piece.ends_with('\n')), "{}", pieces.len());
