@@ -20,6 +20,7 @@ use tracing::{debug, error, warn};
 use super::{
     Assignment, Lane, Shared,
     budget::Permit,
+    lock,
     timing::{Class, Due, Timing},
 };
 use crate::{
@@ -101,6 +102,9 @@ impl<P: Prober> Worker<P> {
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
     pub(super) async fn run(mut self) {
+        // Held until all who start together stand in line: the first would ask for its scopes before others are
+        // asked whether they live.
+        drop(lock(&self.shared.desks));
         // What asking needs is there only while it asks: most workers wait, most of the time.
         let stop = self.desk.stop.clone();
         while let Some(due) = self.next_due() {
