@@ -12,6 +12,7 @@ use allocation_counter::{AllocationInfo, measure};
 use fleet::{Fleet, Instantly, fine};
 use hex_token_exporter::{
     clock::{Clock, ManualClock},
+    config::{self, Environment, Source},
     domain::{Cadence, Check, Question, TokenState, classify, state::judge},
     lifecycle::Tasks,
     metrics::{OwnMetrics, Page},
@@ -53,6 +54,28 @@ async fn a_series_is_rendered_without_allocating() {
     assert!(series > 50_000, "{series}");
     // A piece is one, and holds hundreds of series.
     assert!(allocations * 200 < series, "{allocations} allocations for {series} series");
+}
+
+/// Allocations to load a configuration of so many tokens, each with this under its name.
+fn loaded(tokens: usize, each: &str) -> u64 {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("config.yaml");
+    let lines: Vec<String> = (0..tokens).map(|token| format!("  t{token}: {{{each}}}\n")).collect();
+    std::fs::write(&file, format!("tokens:\n{}", lines.concat())).unwrap();
+    let (source, environment) = (Source::File(file), Environment::default());
+    measure(|| drop(black_box(config::load(&source, &environment)))).count_total
+}
+
+#[test]
+fn a_configuration_costs_no_more_for_each_token_the_more_are_wrong() {
+    for (each, most) in [
+        ("credentials_file: secret", 30),
+        ("credential_file: secret, token: hxtw_0123456789abcdef, interval: 5m", 280),
+    ] {
+        let (few, many) = (loaded(100, each), loaded(400, each));
+        assert!(many <= few * 5, "{few} of 100, {many} of 400 with {each}");
+        assert!(many <= 400 * most, "{} for each with {each}", many / 400);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
+    collections::HashSet,
     fmt,
     rc::Rc,
 };
@@ -135,16 +136,18 @@ impl fmt::Display for Place {
 
 /// The way to a value: keys and indices from the top. A longer way shares the shorter one: a configuration of
 /// thousands of tokens is walked through at every load, and mostly nothing is found.
-#[derive(Clone, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Path(Option<Rc<Link>>);
 
+/// The last step comes first, since two paths mostly differ in it.
+#[derive(PartialEq, Eq, Hash)]
 struct Link {
-    around: Path,
     step: Step,
+    around: Path,
 }
 
 /// One step of a [`Path`].
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Step {
     /// To the value of a key.
     Key(String),
@@ -164,21 +167,24 @@ impl Path {
     }
 
     fn step(&self, step: Step) -> Self {
-        Self(Some(Rc::new(Link { around: self.clone(), step })))
+        Self(Some(Rc::new(Link { step, around: self.clone() })))
     }
 
     /// From the top.
     pub(super) fn steps(&self) -> Vec<&Step> {
-        let mut steps: Vec<_> = std::iter::successors(self.0.as_ref(), |link| link.around.0.as_ref())
-            .map(|it| &it.step)
-            .collect();
+        let mut steps: Vec<_> = self.outwards().filter_map(|path| Some(&path.0.as_ref()?.step)).collect();
         steps.reverse();
         steps
     }
 
     /// Whether it is `other`, or leads through it.
     fn is_within(&self, other: &Self) -> bool {
-        self.steps().starts_with(&other.steps())
+        self.outwards().any(|path| path == other)
+    }
+
+    /// Itself, what is around it, and so on to the top.
+    fn outwards(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |path| Some(&path.0.as_ref()?.around))
     }
 }
 
@@ -243,7 +249,7 @@ pub(super) struct Report {
     origins: Origins,
     errors: RefCell<Vec<(Path, Finding)>>,
     warnings: RefCell<Vec<Finding>>,
-    refused: RefCell<Vec<Path>>,
+    refused: RefCell<HashSet<Path>>,
 }
 
 impl Report {
@@ -260,8 +266,7 @@ impl Report {
     pub(super) fn error(&self, path: &Path, text: impl Into<String>) {
         let finding = self.finding(path, text.into());
         let mut errors = self.errors.borrow_mut();
-        let is_refused = self.refused.borrow().iter().any(|refused| refused.steps() == path.steps());
-        if !is_refused && errors.iter().all(|(_, known)| *known != finding) {
+        if !self.refused.borrow().contains(path) && errors.iter().all(|(_, known)| *known != finding) {
             errors.push((path.clone(), finding));
         }
     }
@@ -269,7 +274,7 @@ impl Report {
     /// Notes what makes the value at `path` unusable whatever else is wrong with it, which goes unsaid.
     pub(super) fn refuse(&self, path: &Path, text: impl Into<String>) {
         self.error(path, text);
-        self.refused.borrow_mut().push(path.clone());
+        self.refused.borrow_mut().insert(path.clone());
     }
 
     /// Whether the value at `path`, or one below it, is known to be wrong.
