@@ -2,7 +2,6 @@
 //! parts meet.
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -276,11 +275,7 @@ impl Conductor {
         })?;
         let tokens: Vec<&DesiredToken> =
             desired.tokens.iter().filter(|token| self.shard.watches(&token.spec.name)).collect();
-        let mut planned: BTreeMap<&Name, f64> = BTreeMap::new();
-        for token in &tokens {
-            *planned.entry(&token.spec.workspace.name).or_default() +=
-                plan::demand(&token.spec, &config.cadence).per_minute();
-        }
+        let planned = plan::demand_by_workspace(tokens.iter().map(|token| &*token.spec), &config.cadence);
         for workspace in &workspaces {
             let (demand, budget) =
                 (planned.get(&workspace.name).copied().unwrap_or_default(), workspace.requests_per_minute);

@@ -1,4 +1,4 @@
-//! Reads one credential, and remembers since when it has held what it holds.
+//! Reads credentials, and remembers since when each has held what it holds.
 
 use std::{collections::HashMap, num::NonZero, panic::resume_unwind, path::Path, thread};
 
@@ -105,19 +105,19 @@ type Found = (Result<(Secret, Option<Timestamp>), CredentialProblem>, bool);
 fn find_all(sources: &[&CredentialSource], environment: &Environment) -> Vec<Found> {
     let readers = thread::available_parallelism().map_or(1, NonZero::get);
     let share = sources.len().div_ceil(readers).max(LEAST_SHARE);
-    let find = |share: &[&CredentialSource]| -> Vec<Found> {
+    let find_share = |share: &[&CredentialSource]| -> Vec<Found> {
         share.iter().map(|source| find(source, environment)).collect()
     };
     thread::scope(|scope| {
         let mut shares = sources.chunks(share);
         let own = shares.next().unwrap_or_default();
-        let spawn = |share| (share, thread::Builder::new().spawn_scoped(scope, move || find(share)));
+        let spawn = |share| (share, thread::Builder::new().spawn_scoped(scope, move || find_share(share)));
         let others: Vec<_> = shares.map(spawn).collect();
-        let mut found = find(own);
+        let mut found = find_share(own);
         for (share, reader) in others {
             found.extend(match reader {
                 Ok(reader) => reader.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(_no_thread) => find(share),
+                Err(_no_thread) => find_share(share),
             });
         }
         found

@@ -68,17 +68,19 @@ impl Gatherer {
             }
             let source = |name: &Name| CredentialSource::File(directory.path.join(name.as_str()));
             let sources: Vec<_> = names.iter().map(source).collect();
+            let specs = names.into_iter().map(|name| directory.token(name));
             if listing.trouble.is_some() {
-                for (name, source) in names.into_iter().zip(&sources) {
+                for (spec, source) in specs.zip(&sources) {
                     self.memory.keep(source);
-                    round.add_missing(directory.token(name));
+                    // No more need be said than of its directory.
+                    round.insert(&spec, Credential::Unreadable(CredentialProblem::Missing));
                 }
-                continue;
-            }
-            let readings = self.memory.read(&sources.iter().collect::<Vec<_>>(), &config.environment, now.at);
-            for (name, reading) in names.into_iter().zip(readings) {
-                let at = path.key(name.as_str());
-                round.add(&directory.token(name), reading, || at.clone());
+            } else {
+                let sources: Vec<_> = sources.iter().collect();
+                let readings = self.memory.read(&sources, &config.environment, now.at);
+                for (spec, reading) in specs.zip(readings) {
+                    round.add(&spec, reading, || path.key(spec.name.as_str()));
+                }
             }
         }
         self.memory.end_round();
@@ -124,13 +126,11 @@ impl Round {
             }
             Credential::Loaded { .. } => {}
         }
-        self.tokens.insert(spec.name.clone(), DesiredToken { spec: Arc::clone(spec), credential });
+        self.insert(spec, credential);
     }
 
-    /// Of which no more need be said than of its directory.
-    fn add_missing(&mut self, spec: Arc<TokenSpec>) {
-        let credential = Credential::Unreadable(CredentialProblem::Missing);
-        self.tokens.insert(spec.name.clone(), DesiredToken { spec, credential });
+    fn insert(&mut self, spec: &Arc<TokenSpec>, credential: Credential) {
+        self.tokens.insert(spec.name.clone(), DesiredToken { spec: Arc::clone(spec), credential });
     }
 
     /// What does not go with a personal token, which mirrors its user and must expire.

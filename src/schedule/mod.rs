@@ -183,10 +183,7 @@ impl<P: Prober> Scheduler<P> {
     /// Returns the workspaces whose intervals are stretched otherwise than before.
     fn open_lanes(&self, workspaces: &[Arc<Workspace>], tokens: &[Assignment]) -> BTreeSet<Name> {
         let cadence = self.shared.settings().cadence;
-        let mut demand: BTreeMap<&Name, f64> = BTreeMap::new();
-        for Assignment { spec, .. } in tokens {
-            *demand.entry(&spec.workspace.name).or_default() += plan::demand(spec, &cadence).per_minute();
-        }
+        let demand = plan::demand_by_workspace(tokens.iter().map(|token| &*token.spec), &cadence);
         let mut lanes = lock(&self.shared.lanes);
         lanes.retain(|name, lane| workspaces.iter().any(|w| w.name == *name && w.origin == lane.origin));
         let mut stretched = BTreeSet::new();

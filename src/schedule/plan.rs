@@ -1,8 +1,8 @@
 //! PURE: what a configuration costs Hex, in requests, and how soon it tells what has happened.
 
-use std::{iter::Sum, time::Duration};
+use std::{collections::BTreeMap, iter::Sum, time::Duration};
 
-use crate::domain::{Cadence, Scope, TokenSpec};
+use crate::domain::{Cadence, Name, Scope, TokenSpec};
 
 /// How often a right that nobody requires is looked at.
 pub const EXCESS_INTERVAL: Duration = Duration::from_hours(24);
@@ -73,6 +73,18 @@ pub fn demand(spec: &TokenSpec, cadence: &Cadence) -> Demand {
         runs: if runs { a_minute(spec.projects.len(), cadence.run_interval) } else { 0.0 },
         excess: a_minute(excess, EXCESS_INTERVAL),
     }
+}
+
+/// The steady demand on each workspace that has tokens among these, in requests a minute.
+pub fn demand_by_workspace<'a>(
+    specs: impl IntoIterator<Item = &'a TokenSpec>,
+    cadence: &Cadence,
+) -> BTreeMap<&'a Name, f64> {
+    let mut by_workspace = BTreeMap::new();
+    for spec in specs {
+        *by_workspace.entry(&spec.workspace.name).or_default() += demand(spec, cadence).per_minute();
+    }
+    by_workspace
 }
 
 /// The read scopes that a token with `least_privilege` is checked for besides the required ones.
