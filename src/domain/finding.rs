@@ -40,6 +40,15 @@ impl Finding {
         }
     }
 
+    /// Forgets denials, which were of something else.
+    pub fn dismiss_denials(&mut self) {
+        *self = Self {
+            settled: self.settled.filter(|granted| *granted),
+            concluded: self.concluded,
+            ..Self::default()
+        };
+    }
+
     /// The answer that counts. `None` where none has settled.
     pub fn settled(self) -> Option<bool> {
         self.settled
@@ -48,6 +57,11 @@ impl Finding {
     /// The latest conclusive answer, settled or not.
     pub fn latest(self) -> Option<bool> {
         if self.doubted_since.is_some() { Some(false) } else { self.settled }
+    }
+
+    /// Since when every answer was a denial.
+    pub fn denied_since(self) -> Option<Moment> {
+        self.doubted_since
     }
 
     /// When the latest conclusive answer came.
@@ -112,5 +126,19 @@ mod tests {
         assert_eq!((finding.settled(), finding.latest()), (Some(true), Some(true)));
         finding.deny(at(80), MINUTE, false);
         assert_eq!(finding.settled(), Some(true), "the first doubt was dispelled");
+    }
+
+    #[test]
+    fn denials_that_are_dismissed_never_were() {
+        let mut finding = Finding::default();
+        finding.grant(at(0));
+        finding.deny(at(10), MINUTE, false);
+        finding.dismiss_denials();
+        assert_eq!((finding.settled(), finding.denied_since()), (Some(true), None));
+        finding.deny(at(80), MINUTE, false);
+        assert_eq!(finding.settled(), Some(true));
+        finding.deny(at(140), MINUTE, false);
+        finding.dismiss_denials();
+        assert_eq!((finding.settled(), finding.latest()), (None, None));
     }
 }

@@ -266,6 +266,10 @@ impl TokenRecord {
                 if let Some(scope) = check.scope() {
                     let finding = self.scopes.entry(scope);
                     hear_right(finding, heard.outcome.reason, now, repeat_after);
+                    let is_denied = finding.latest() == Some(false);
+                    if is_denied && scope == Scope::ProjectsRead && spec.required_scopes.contains(&scope) {
+                        self.projects.iter_mut().for_each(|(_, project)| project.visible.dismiss_denials());
+                    }
                 }
             }
         }

@@ -106,7 +106,7 @@ fn verdict(
     // Where no project may be run it is the scope that lacks, and while that is open no project is to blame.
     let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
     let may_run = if runs { granted(record, spec, Scope::ProjectsRun, answer) } else { Some(true) };
-    let projects = all(spec.projects.keys().map(|name| available(record, name, runs, may_run, answer)));
+    let projects = all(spec.projects.keys().map(|name| available(record, spec, name, may_run, answer)));
     if projects == Some(false) {
         return Some(TokenState::ProjectUnavailable);
     }
@@ -155,12 +155,25 @@ pub(super) fn granted(
 
 fn available(
     record: &TokenRecord,
+    spec: &TokenSpec,
     name: &Name,
-    runs: bool,
     may_run: Option<bool>,
     answer: fn(Finding) -> Option<bool>,
 ) -> Option<bool> {
     let ProjectFinding { visible, published, runnable } = record.project(name)?;
+    let seen = answer(visible).filter(|seen| *seen || is_its_own(record, spec, visible));
+    let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
     let runnable = if runs { answer(runnable).filter(|_| may_run.is_some()) } else { Some(true) };
-    all([answer(visible), published, runnable])
+    all([seen, published, runnable])
+}
+
+/// Whether it is for a project itself that it is not seen. Without `projects_read` all look missing: where
+/// that is required, it must have been granted since.
+fn is_its_own(record: &TokenRecord, spec: &TokenSpec, denied: Finding) -> bool {
+    let granted_at = || {
+        let scope = record.scope(Scope::ProjectsRead).filter(|scope| scope.latest() == Some(true))?;
+        scope.concluded()
+    };
+    !spec.required_scopes.contains(&Scope::ProjectsRead)
+        || denied.denied_since().zip(granted_at()).is_some_and(|(denied, granted)| denied.up <= granted.up)
 }

@@ -272,8 +272,22 @@ impl Timing<'_> {
             } else {
                 Question::of(check)
             };
-            Some(self.right(question, None, Class::Right))
+            let due = self.right(question, None, Class::Right);
+            Some(if scope == Scope::ProjectsRead && self.a_project_is_missing() {
+                Due { at: Duration::ZERO, ..due }
+            } else {
+                due
+            })
         })
+    }
+
+    /// Whether a project has come to look missing since it was last asked whether any may be seen.
+    fn a_project_is_missing(&self) -> bool {
+        let asked = self.current_try(Check::ProjectsRead, None).map(|tried| tried.at.up);
+        let is_required = self.spec.required_scopes.contains(&Scope::ProjectsRead);
+        let missing =
+            self.spec.projects.keys().filter_map(|name| self.record.project(name)?.visible.denied_since());
+        is_required && missing.map(|since| since.up).max() > asked
     }
 
     fn projects(&self) -> impl Iterator<Item = Due> {

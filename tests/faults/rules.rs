@@ -27,6 +27,9 @@ use crate::{
 /// others.
 const LATE: Duration = Duration::from_secs(90);
 
+/// How long confirmations may go first where they alone fill the budget.
+const CONFIRMATIONS_FIRST: Duration = Duration::from_mins(5);
+
 /// What is known of a token that no fault may change.
 #[derive(Debug, Clone, PartialEq)]
 struct Known {
@@ -65,6 +68,8 @@ pub(crate) struct Rules {
     had_verdict: BTreeSet<Name>,
     began: Vec<Duration>,
     excused_until: Duration,
+    /// When a rejection was last seen to be confirmed.
+    confirming: Option<Duration>,
     /// When each token was last asked, how often it is to be asked, and since when that holds.
     plans: BTreeMap<Name, (Duration, Duration, Duration)>,
 }
@@ -148,6 +153,11 @@ impl Rules {
 
     fn nobody_is_forgotten(&mut self, stage: &Stage, views: &[Arc<TokenView>]) {
         let excused = stage.sky.paused_until().max(self.excused_until);
+        if views.iter().any(|view| view.record.pending().is_some()) {
+            self.confirming = Some(stage.up());
+        }
+        let behind = self.confirming.filter(|at| stage.up() <= *at + CONFIRMATIONS_FIRST);
+        let late = LATE + behind.map_or(Duration::ZERO, |_| CONFIRMATIONS_FIRST);
         for view in views {
             let (name, check) = (&view.spec.name, view.record.life_check());
             let last = view.record.last_try(check, None).map_or(Duration::ZERO, |tried| tried.at.up);
@@ -157,7 +167,7 @@ impl Rules {
             if (plan.0, plan.1) != (last, interval) {
                 *plan = (last, interval, stage.up());
             }
-            let due = (last + interval).max(plan.2).max(excused) + stage.settings.cadence.timeout * 4 + LATE;
+            let due = (last + interval).max(plan.2).max(excused) + stage.settings.cadence.timeout * 4 + late;
             assert!(stage.up() <= due, "{name} was asked at {last:?}, every {interval:?}, and not since");
         }
     }

@@ -62,14 +62,9 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// Notes what may be shown of it from now on. Without the scope its project looks missing, until the
-    /// scope itself has been asked about.
+    /// Notes what may be shown of it from now on.
     fn note(&mut self) {
-        let truth = self.truth();
-        self.ever.insert(truth);
-        if truth == TokenState::UnderScoped && !self.spec.projects.is_empty() {
-            self.ever.insert(TokenState::ProjectUnavailable);
-        }
+        self.ever.insert(self.truth());
     }
 
     /// What must be shown of it once everything is known.

@@ -112,6 +112,9 @@ impl Model {
             Check::Identity => self.life_window(slot, now)?,
             check => match known.current(question) {
                 None => Window { from: Duration::ZERO, to: open },
+                Some(tried) if let Some(since) = self.doubted(slot, check, tried.at) => {
+                    Window { from: Duration::ZERO, to: since }
+                }
                 Some(tried) => self.right_window(slot, check, tried.said, tried.at),
             },
         };
@@ -122,6 +125,13 @@ impl Model {
         // What was edited counts from then on.
         window.to = window.to.max(open).max(self.conformed);
         Some(window)
+    }
+
+    /// Since when it is to be asked at once whether projects may be seen: one has come to look missing.
+    fn doubted(&self, slot: usize, check: Check, last: Duration) -> Option<Duration> {
+        let (cast, known) = (&self.config.tokens[slot], self.known[slot].as_ref()?);
+        let tells = check == Check::ProjectsRead && cast.required.contains(&Scope::ProjectsRead);
+        known.rights.missing_since(cast).filter(|since| tells && *since > last)
     }
 
     fn life_window(&self, slot: usize, now: Duration) -> Option<Window> {

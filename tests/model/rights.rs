@@ -15,11 +15,12 @@ use crate::{
 pub(crate) struct Right {
     pub(crate) settled: Option<bool>,
     denied_since: Option<Duration>,
+    granted_at: Option<Duration>,
 }
 
 impl Right {
-    fn grant(&mut self) {
-        *self = Self { settled: Some(true), denied_since: None };
+    fn grant(&mut self, now: Duration) {
+        *self = Self { settled: Some(true), denied_since: None, granted_at: Some(now) };
     }
 
     fn deny(&mut self, now: Duration, repeat_after: Duration) {
@@ -93,7 +94,7 @@ impl Rights {
                 let project = self.projects.entry(project).or_default();
                 match said {
                     Said::Yes { .. } | Said::Unpublished => {
-                        project.visible.grant();
+                        project.visible.grant(now);
                         project.published = Some(said.is_yes());
                     }
                     Said::Forbidden | Said::Plan | Said::Missing => project.visible.deny(now, repeat_after),
@@ -108,6 +109,14 @@ impl Rights {
                 let Some(scope) = check.scope() else { return };
                 let repeat_after = if cast.required.contains(&scope) { repeat_after } else { Duration::ZERO };
                 hear_scope(self.scopes.entry(scope).or_default(), said, now, repeat_after);
+                let is_denied = matches!(said, Said::Forbidden | Said::Plan);
+                if scope == Scope::ProjectsRead && is_denied && cast.required.contains(&scope) {
+                    // All projects look missing then: what was said of one was not about it.
+                    for project in self.projects.values_mut() {
+                        let seen = project.visible.settled.filter(|seen| *seen);
+                        project.visible = Right { settled: seen, denied_since: None, ..project.visible };
+                    }
+                }
             }
         }
     }
@@ -133,6 +142,19 @@ impl Rights {
         cast.required.contains(&scope) && self.granted(cast, scope, SETTLED) == Some(false)
     }
 
+    /// Whether projects may be seen, and it was said so since this one came to look missing.
+    fn shows_projects_since(&self, cast: &Cast, project: &Project) -> bool {
+        let scope = self.scopes.get(&Scope::ProjectsRead).copied().unwrap_or_default();
+        !cast.required.contains(&Scope::ProjectsRead)
+            || (scope.denied_since.is_none() && scope.granted_at >= project.visible.denied_since)
+    }
+
+    /// When the last of the projects came to look missing.
+    pub(crate) fn missing_since(&self, cast: &Cast) -> Option<Duration> {
+        let listed = cast.projects.iter().filter_map(|it| self.projects.get(it));
+        listed.filter_map(|project| project.visible.denied_since).max()
+    }
+
     fn of_the_living(&self, cast: &Cast, belief: Belief) -> Option<TokenState> {
         let granted = |scope: &Scope| self.granted(cast, *scope, belief);
         if cast.required.iter().any(|scope| granted(scope) == Some(false)) {
@@ -146,8 +168,10 @@ impl Rights {
                 open = true;
                 continue;
             };
+            let visible =
+                belief(known.visible).filter(|seen| *seen || self.shows_projects_since(cast, known));
             let runnable = if runs { belief(known.runnable).filter(|_| may_run) } else { Some(true) };
-            let answers = [belief(known.visible), known.published, runnable];
+            let answers = [visible, known.published, runnable];
             if answers.contains(&Some(false)) {
                 return Some(TokenState::ProjectUnavailable);
             }
@@ -159,7 +183,7 @@ impl Rights {
 
 fn hear_scope(right: &mut Right, said: Said, now: Duration, repeat_after: Duration) {
     match said {
-        Said::Yes { .. } => right.grant(),
+        Said::Yes { .. } => right.grant(now),
         Said::Forbidden | Said::Plan => right.deny(now, repeat_after),
         _ => {}
     }

@@ -11,7 +11,7 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
@@ -162,16 +162,17 @@ impl Player {
     async fn connection(&mut self, tcp: TcpStream, tls: Option<TlsAcceptor>, steps: Vec<Step>) {
         tcp.set_nodelay(true).unwrap();
         let Some(tls) = tls else {
-            let mut tcp = tcp;
+            let mut tcp = BufReader::new(tcp);
             if self.play(&mut tcp, steps).await {
-                tcp.set_zero_linger().unwrap();
+                tcp.get_ref().set_zero_linger().unwrap();
             }
             return;
         };
         // A client that does not trust us ends the handshake.
-        if let Ok(mut stream) = tls.accept(tcp).await {
+        if let Ok(stream) = tls.accept(tcp).await {
+            let mut stream = BufReader::new(stream);
             if self.play(&mut stream, steps).await {
-                stream.get_ref().0.set_zero_linger().unwrap();
+                stream.get_ref().get_ref().0.set_zero_linger().unwrap();
             } else {
                 let _ = stream.shutdown().await;
             }
