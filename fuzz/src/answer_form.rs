@@ -4,7 +4,8 @@ use hex_token_exporter::domain::{Check, Reason};
 use serde_json::Value;
 
 /// How `serde_json` tells of JSON that it can't hold.
-const BEYOND: [&str; 2] = ["recursion limit", "number out of range"];
+const BEYOND: [&str; 4] =
+    ["recursion limit", "number out of range", "lone leading surrogate", "unexpected end of hex escape"];
 
 /// An answer in plain framing: nothing encoded, ended by the end of its connection.
 pub(super) struct Form<'a> {
@@ -70,8 +71,8 @@ impl<'a> Form<'a> {
         })
     }
 
-    /// `None` where it is JSON that this reader can't hold: too deep for one that recurses, or a number beyond
-    /// those of a processor.
+    /// `None` where it is JSON that this reader can't hold: too deep for one that recurses, a number beyond
+    /// those of a processor, or half a letter.
     fn json(&self) -> Option<Value> {
         let text = str::from_utf8(self.body).unwrap_or_default();
         match serde_json::from_str(text.trim_start_matches('\u{feff}').trim()) {

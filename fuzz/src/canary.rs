@@ -26,7 +26,9 @@ pub(crate) fn no_value_in(findings: &[Finding]) {
     for finding in findings {
         let shown = finding.to_string();
         no_token(&shown, "a finding");
-        no_secret(shown.strip_prefix(finding.path()).unwrap(), "a finding");
+        let said = shown.strip_prefix(finding.path()).unwrap();
+        // The names of workspaces are keys too.
+        no_secret(said.split("; the configured ones are ").next().unwrap(), "a finding");
         assert!(!shown.chars().any(char::is_control), "a finding holds control characters: {shown:?}");
     }
 }

@@ -3,7 +3,7 @@
 
 use url::{Host, Url};
 
-use super::section::Section;
+use super::section::{Section, refuse_token};
 use crate::domain::Secret;
 
 /// The stack that a workspace token or a personal token of most customers belongs to.
@@ -80,7 +80,8 @@ fn web_address(section: &Section<'_>, key: &str, example: &str) -> Option<Url> {
         report.error(&path, format!("must begin with http:// or https://, {example}"));
         return None;
     }
-    Some(url)
+    // As it is understood: a host's name comes out in lower case, and without its escapes.
+    (!refuse_token(report, &path, url.as_str())).then_some(url)
 }
 
 fn has_userinfo(url: &Url) -> bool {

@@ -174,26 +174,31 @@ fn wrong_type(report: &Report, entry: &Entry<'_>, expected: &str) {
     report.error(&entry.path, format!("must be {expected}, and is {found}{advice}"));
 }
 
+/// Refuses a text that looks like a token. `true`: it does.
+pub(super) fn refuse_token(report: &Report, path: &Path, text: &str) -> bool {
+    let found = secret::token_like(text);
+    if let Some(redacted) = found {
+        report.refuse(
+            path,
+            format!(
+                "looks like a Hex token ({redacted}); a token is never in the configuration: put it into a \
+                 file, name that in `credentials_file`, and revoke this one if others can read it"
+            ),
+        );
+    }
+    found.is_some()
+}
+
 /// Refuses everything in the tree, keys included, that looks like a token.
 pub(super) fn refuse_tokens(report: &Report, entry: &Entry<'_>) {
-    let refuse = |path: &Path, text: &str| {
-        if let Some(redacted) = secret::token_like(text) {
-            report.refuse(
-                path,
-                format!(
-                    "looks like a Hex token ({redacted}); a token is never in the configuration: put it \
-                     into a file, name that in `credentials_file`, and revoke this one if others can \
-                     read it"
-                ),
-            );
-        }
-    };
     match entry.value {
-        Value::String(_, text) => refuse(&entry.path, text),
+        Value::String(_, text) => {
+            refuse_token(report, &entry.path, text);
+        }
         Value::Dict(_, dict) => {
             for (key, value) in dict {
                 let path = entry.path.key(key);
-                refuse(&path, key);
+                refuse_token(report, &path, key);
                 refuse_tokens(report, &Entry { path, value });
             }
         }
