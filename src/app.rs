@@ -26,6 +26,7 @@ use crate::{
     http::{
         self, BoxFuture,
         server::{Limits, Server},
+        threads::Threads,
     },
     lifecycle::{Request, Signals, Tasks, systemd::Supervisor},
     metrics::OwnMetrics,
@@ -74,6 +75,8 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     keeper: Keeper,
     supervisor: Arc<Supervisor>,
+    /// Serve until the end.
+    _serving: Threads,
 }
 
 impl App {
@@ -125,7 +128,8 @@ impl App {
             health: handle.clone(),
             external_url: options.external_url,
         };
-        let addresses = serve(&tasks, options.listeners, options.health_listener, &parts, web)?;
+        let serving = Threads::start()?;
+        let addresses = serve(&tasks, &serving, options.listeners, options.health_listener, &parts, web)?;
         tasks.spawn("config watcher", watcher.run(tasks.stopping()));
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
         let keeper = Keeper { store, memory };
@@ -134,7 +138,7 @@ impl App {
         tasks.spawn("watchdog", async move {
             told.reassure(|| http::Health::is_alive(&*health), stop).await;
         });
-        Ok(Self { tasks, reloads, addresses, keeper, supervisor })
+        Ok(Self { tasks, reloads, addresses, keeper, supervisor, _serving: serving })
     }
 
     /// Where it serves.
@@ -190,6 +194,7 @@ fn watch_web(
 
 fn serve(
     tasks: &Tasks,
+    serving: &Threads,
     listeners: Vec<TcpListener>,
     health: Option<TcpListener>,
     parts: &http::Parts,
@@ -204,9 +209,10 @@ fn serve(
         let address = listener.local_addr()?;
         info!(%address, "listening on {address}");
         addresses.push(address);
-        let (stopping, owner) = (tasks.stopping(), tasks.clone());
+        let owner = tasks.clone();
+        let served = serving.run(server.serve(listener, tasks.stopping()));
         tasks.spawn("http server", async move {
-            if let Err(error) = server.serve(listener, stopping).await {
+            if let Some(Err(error)) = served.await {
                 error!("the server on {address} has ended, and the process with it: {error}");
                 owner.fail();
             }

@@ -18,6 +18,7 @@ mod probe;
 mod scrape;
 pub mod server;
 mod static_files;
+pub mod threads;
 
 use std::{fmt, pin::Pin, sync::Arc};
 
