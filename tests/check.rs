@@ -105,6 +105,19 @@ async fn a_denial_is_taken_at_once_and_only_a_dry_run_tells_about_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_is_missing_is_told_once_the_scope_is_known_to_be_there() {
+    let stand = Stand::new().await;
+    let (gone, lost) = ("0e6b5a4e-3a3b-4a0c-8f43-5ad0f6a7e001", "0e6b5a4e-3a3b-4a0c-8f43-5ad0f6a7e002");
+    let keys = format!("required_scopes: [projects_read], projects: {{gone: {gone}, lost: {lost}}}");
+    let (code, said) = stand.check(&stand.hex.url(), &[("airflow-healthy", &keys)], &[]).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("project_unavailable"), "{said}");
+    let requests = stand.hex.requests();
+    let listed = requests.iter().filter(|request| request.path_and_query.starts_with("/api/v1/projects?"));
+    assert_eq!(listed.count(), 2, "once before the projects and once after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_readme_shows_what_check_says() {
     let stand = Stand::new().await;
     let url = stand.hex.url();

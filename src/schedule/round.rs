@@ -214,11 +214,14 @@ impl<P: Prober> Round<P> {
             guards,
             may_dry_run: self.dry_run,
         };
-        timing.agenda().into_iter().find(|due| {
+        let unasked = timing.agenda().into_iter().find(|due| {
             let check = due.question.check;
             let project = check.is_about_project().then(|| due.question.project_name()).flatten();
             view.record.last_try(check, project).is_none() && (self.dry_run || check.method() == Method::Get)
-        })
+        });
+        // One question is asked twice: whether projects that are missing could be seen at all.
+        let again = || timing.is_a_project_missing().then(|| Self::counting(Check::ProjectsRead));
+        unasked.or_else(|| Some(Due { at: now.up, class: Class::Right, question: again()? }))
     }
 
     async fn ask(

@@ -273,7 +273,7 @@ impl Timing<'_> {
                 Question::of(check)
             };
             let due = self.right(question, None, Class::Right);
-            Some(if scope == Scope::ProjectsRead && self.a_project_is_missing() {
+            Some(if scope == Scope::ProjectsRead && self.is_a_project_missing() {
                 Due { at: Duration::ZERO, ..due }
             } else {
                 due
@@ -282,7 +282,7 @@ impl Timing<'_> {
     }
 
     /// Whether a project has come to look missing since it was last asked whether any may be seen.
-    fn a_project_is_missing(&self) -> bool {
+    pub(super) fn is_a_project_missing(&self) -> bool {
         let asked = self.current_try(Check::ProjectsRead, None).map(|tried| tried.at.up);
         let is_required = self.spec.required_scopes.contains(&Scope::ProjectsRead);
         let missing =
