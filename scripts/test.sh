@@ -69,7 +69,8 @@ install_what_is_missing() {
         cargo "$component" --version >/dev/null 2>&1 ||
             { echo "missing; install: rustup component add rustfmt clippy" >&2; exit 1; }
     done
-    quietly cargo-fetch cargo fetch --locked --target "$(rustc -vV | sed -n 's/^host: //p')"
+    # For every target, since cargo-deny reads the manifests of all, and offline.
+    quietly cargo-fetch cargo fetch --locked
 }
 
 # Is also right where cargo-deny cannot be had.
