@@ -3,7 +3,7 @@
 //! `HELP` and `TYPE` come once a family, before its first sample; a family without samples leaves no
 //! trace. Names are taken from the catalogue and need no escaping; label values and help texts get it.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, ops::Range, time::Duration};
 
 use jiff::Timestamp;
 
@@ -17,17 +17,28 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 pub struct Family {
     metric: &'static Metric,
     is_announced: bool,
+    /// How its samples ended, by their place among those of a subject: mostly, those of the next end alike.
+    ends: Vec<End>,
+}
+
+/// What comes between a sample's subject and its value.
+#[derive(Debug, Default)]
+struct End {
+    /// The values that it is made of.
+    own: Vec<String>,
+    of_subject: bool,
+    text: String,
 }
 
 impl Family {
     /// Starts a family. Its samples must all be written before the next one starts.
     pub fn of(metric: &'static Metric) -> Self {
-        Self { metric, is_announced: false }
+        Self { metric, is_announced: false, ends: Vec::new() }
     }
 
     /// Its series about one subject, whose labels are written as [`push_labels`] does.
     pub fn about<'a>(&'a mut self, subject: &'a str, page: &'a mut String) -> Series<'a> {
-        Series { family: self, subject, page }
+        Series { family: self, subject, page, written: 0, head: 0..0 }
     }
 
     fn announce(&mut self, page: &mut String) {
@@ -41,6 +52,37 @@ impl Family {
         }
         self.is_announced = true;
     }
+
+    /// The end of the sample at a place. Only one that differs from the last there is written anew.
+    fn end(&mut self, place: usize, own: &[&str], of_subject: bool) -> &str {
+        if self.ends.len() <= place {
+            self.ends.resize_with(place + 1, End::default);
+        }
+        let end = &mut self.ends[place];
+        if end.text.is_empty() || end.of_subject != of_subject || end.own != own {
+            end.write(self.metric.labels, own, of_subject);
+        }
+        &end.text
+    }
+}
+
+impl End {
+    fn write(&mut self, labels: &[&str], own: &[&str], of_subject: bool) {
+        self.own.resize_with(own.len(), String::new);
+        for (kept, value) in self.own.iter_mut().zip(own) {
+            kept.clear();
+            kept.push_str(value);
+        }
+        self.of_subject = of_subject;
+        self.text.clear();
+        let mut separator = if of_subject { ',' } else { '{' };
+        for (name, value) in labels.iter().zip(own) {
+            self.text.push(separator);
+            push_label(&mut self.text, name, value);
+            separator = ',';
+        }
+        self.text.push_str(if of_subject || !own.is_empty() { "} " } else { " " });
+    }
 }
 
 /// The series of one family about one subject.
@@ -49,6 +91,9 @@ pub struct Series<'a> {
     family: &'a mut Family,
     subject: &'a str,
     page: &'a mut String,
+    written: usize,
+    /// Where the beginning that all of them share stands on the page.
+    head: Range<usize>,
 }
 
 impl Series<'_> {
@@ -70,24 +115,25 @@ impl Series<'_> {
     pub fn sample(&mut self, own: &[&str], value: impl Into<Value>) {
         let metric = self.family.metric;
         debug_assert_eq!(own.len(), metric.labels.len(), "{}", metric.name);
-        if !self.family.is_announced {
-            self.family.announce(self.page);
+        if self.written > 0 {
+            self.page.extend_from_within(self.head.clone());
+        } else {
+            if !self.family.is_announced {
+                self.family.announce(self.page);
+            }
+            let start = self.page.len();
+            self.page.push_str(metric.name);
+            if !self.subject.is_empty() {
+                self.page.push('{');
+                self.page.push_str(self.subject);
+            }
+            self.head = start..self.page.len();
         }
-        self.page.push_str(metric.name);
-        let mut separator = '{';
-        if !self.subject.is_empty() {
-            self.page.push(separator);
-            self.page.push_str(self.subject);
-            separator = ',';
-        }
-        for (name, value) in metric.labels.iter().zip(own) {
-            self.page.push(separator);
-            push_label(self.page, name, value);
-            separator = ',';
-        }
-        self.page.push_str(if separator == '{' { " " } else { "} " });
+        let end = self.family.end(self.written, own, !self.subject.is_empty());
+        self.page.push_str(end);
         value.into().push_to(self.page);
         self.page.push('\n');
+        self.written += 1;
     }
 }
 
