@@ -129,6 +129,7 @@ def reload(run, exporter, file, text):
 
 
 def measure(tokens):
+    os.umask(0o077)  # a credential that every user can read is a warning, and ten thousand of them a cost
     folder = pathlib.Path(tempfile.mkdtemp())
     hex_address, exporter = free_address(), free_address()
     names = [f"token-{index:05}" for index in range(tokens)]
