@@ -23,9 +23,8 @@ pub(super) async fn tokens(State(parts): State<Parts>) -> Response {
 
 /// One token with its latest probes.
 pub(super) async fn token(State(parts): State<Parts>, Path(name): Path<String>) -> Response {
-    let snapshot = parts.store.snapshot();
-    match snapshot.token(&name) {
-        Some(view) => Json(Detail::of(view, snapshot.hex_now(&view.spec.workspace.name))).into_response(),
+    match parts.store.sight(&name) {
+        Some(seen) => Json(Detail::of(&seen.token, seen.hex_now)).into_response(),
         None => answer::no_such_token(),
     }
 }

@@ -43,11 +43,8 @@ pub(super) async fn probe(
     let Some(done) = parts.on_demand.probe(&name) else { return answer::no_such_token() };
     // Where it takes longer, the store knows the last answers, and their age shows.
     let _ = timeout(patience(&headers), done).await;
-    match parts.store.token(&name) {
-        Some(token) => {
-            let hex_now = parts.store.hex_now(&token.spec.workspace.name);
-            exposition(metrics::token_page(token, hex_now))
-        }
+    match parts.store.sight(name.as_str()) {
+        Some(seen) => exposition(metrics::token_page(seen.token, seen.hex_now)),
         None => answer::no_such_token(),
     }
 }

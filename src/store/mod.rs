@@ -20,7 +20,7 @@ use std::{
 use jiff::Timestamp;
 
 use succession::{continued, fresh, is_untouched, renames, same_stack};
-pub use view::{Counts, CredentialView, ReloadStatus, Snapshot, TokenView, WorkspaceView};
+pub use view::{Counts, CredentialView, ReloadStatus, Sighting, Snapshot, TokenView, WorkspaceView};
 use workspace::{WorkspaceRecord, count_tokens};
 
 use crate::{
@@ -284,6 +284,14 @@ impl Store {
     /// One token now.
     pub fn token(&self, name: &Name) -> Option<Arc<TokenView>> {
         self.lock().tokens.get(name).cloned()
+    }
+
+    /// One token for somebody who shows it.
+    pub fn sight(&self, name: &str) -> Option<Sighting> {
+        let now = self.clock.now();
+        let inner = self.lock();
+        let token = inner.tokens.get(name)?.clone();
+        Some(Sighting { now, hex_now: inner.hex_now(&token.spec.workspace.name, now), token })
     }
 
     /// The time on the clock of a workspace's Hex.

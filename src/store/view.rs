@@ -41,6 +41,17 @@ impl Snapshot {
     }
 }
 
+/// One token at one moment: who asks for one pays for no other.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    /// The moment.
+    pub now: Moment,
+    /// The time on the clock of its workspace's Hex.
+    pub hex_now: Timestamp,
+    /// The token.
+    pub token: Arc<TokenView>,
+}
+
 /// How the last load of the configuration went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReloadStatus {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::{Name, advice},
     store::{
-        Snapshot, TokenView,
+        Sighting, TokenView,
         history::Entry,
         report::{Report, Second},
     },
@@ -54,9 +54,9 @@ struct Probe {
 }
 
 impl<'a> Token<'a> {
-    pub(super) fn of(token: &'a TokenView, snapshot: &Snapshot, view: &View, frame: Frame) -> Self {
-        let now = snapshot.now.at;
-        let report = Report::of(token, snapshot.hex_now(&token.spec.workspace.name));
+    pub(super) fn of(seen: &'a Sighting, view: &View, frame: Frame) -> Self {
+        let (token, now) = (&*seen.token, seen.now.at);
+        let report = Report::of(token, seen.hex_now);
         let time = |at: Option<Second>| at.map(|Second(at)| Time::new(at, now));
         let interval = token.intervals.get(&token.record.life_check());
         let credential = &token.credential;

@@ -22,7 +22,7 @@ use axum::{
 
 use self::{detail::Token, filter::View, overview::Overview};
 use super::{Parts, answer};
-use crate::store::{Snapshot, report::Second};
+use crate::{domain::Moment, store::report::Second};
 
 /// What a browser may load and do on behalf of a page. No style stands in an element, so even an injected
 /// one would have no effect.
@@ -54,7 +54,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(parts: &Parts, snapshot: &Snapshot, view: &View, place: &Place<'_>) -> Self {
+    fn new(parts: &Parts, now: Moment, view: &View, place: &Place<'_>) -> Self {
         let toggled = if view.refresh.is_some() { None } else { Some(REFRESH) };
         let (root, here, path) = match place {
             Place::Overview => ("", "./", "/".to_owned()),
@@ -62,7 +62,7 @@ impl Frame {
         };
         Self {
             root,
-            now: Second(snapshot.now.at).to_string(),
+            now: Second(now.at).to_string(),
             refresh: view.refresh,
             again: format!("{here}{}", view.query()),
             // An empty link would keep the query.
@@ -84,7 +84,7 @@ pub(super) async fn index(State(parts): State<Parts>, RawQuery(query): RawQuery)
     let view = View::parse(query.as_deref().unwrap_or_default());
     rendered(move || {
         let snapshot = parts.store.snapshot();
-        let frame = Frame::new(&parts, &snapshot, &view, &Place::Overview);
+        let frame = Frame::new(&parts, snapshot.now, &view, &Place::Overview);
         Overview::of(&snapshot, &view, frame, parts.health.is_alive()).render().ok()
     })
     .await
@@ -96,15 +96,11 @@ pub(super) async fn token(
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let snapshot = parts.store.snapshot();
-    if snapshot.token(&name).is_none() {
-        return answer::no_such_token();
-    }
+    let Some(seen) = parts.store.sight(&name) else { return answer::no_such_token() };
     let view = View::parse(query.as_deref().unwrap_or_default());
     rendered(move || {
-        let token = snapshot.token(&name)?;
-        let frame = Frame::new(&parts, &snapshot, &view, &Place::Token(&name));
-        Token::of(token, &snapshot, &view, frame).render().ok()
+        let frame = Frame::new(&parts, seen.now, &view, &Place::Token(&name));
+        Token::of(&seen, &view, frame).render().ok()
     })
     .await
 }
