@@ -13,6 +13,7 @@ mod external_url;
 mod gate;
 mod guard;
 mod limits;
+mod packed;
 mod page;
 mod probe;
 mod scrape;
@@ -23,7 +24,10 @@ pub mod threads;
 use std::{fmt, pin::Pin, sync::Arc};
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::State,
+    http::HeaderMap,
+    middleware,
     routing::{get, post},
 };
 pub use external_url::ExternalUrl;
@@ -84,12 +88,15 @@ pub fn router(parts: Parts) -> Router {
     // `/probe` waits as long as its caller allows, so it bounds its own time.
     let unhurried = Router::new().route("/probe", get(probe::probe));
     let health = health_routes(parts.health.clone());
+    let press = scrape::press(&parts);
+    let metrics =
+        move |State(parts): State<Parts>, headers: HeaderMap| scrape::metrics(parts, press, headers);
     let hurried = Router::new()
         .route("/", get(page::index))
         .route("/tokens/{name}", get(page::token))
         .route("/static/{file}", get(static_files::file))
         .route("/calendar.ics", get(calendar::calendar))
-        .route("/metrics", get(scrape::metrics))
+        .route("/metrics", get(metrics))
         .route("/api/v1/tokens", get(api::tokens))
         .route("/api/v1/tokens/{name}", get(api::token))
         .route("/-/reload", post(admin::reload))

@@ -2,7 +2,7 @@
 //!
 //! On threads in common, a probe that is due would stand in line behind every piece of every page.
 
-use std::{io, panic};
+use std::{io, num::NonZero, panic, thread};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
@@ -18,7 +18,14 @@ pub struct Threads {
 impl Threads {
     /// Starts them.
     pub fn start() -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().thread_name("serving").enable_all().build()?;
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let runtime = Builder::new_multi_thread()
+            .thread_name("serving")
+            .enable_all()
+            .worker_threads(cores)
+            // Two for passwords, and for pages as many as can be made at once. Each keeps memory of its own.
+            .max_blocking_threads(2 + 2 * cores)
+            .build()?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 

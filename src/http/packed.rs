@@ -1,0 +1,283 @@
+//! The page of metrics, packed with gzip: made once for all who wait for it.
+//!
+//! Packing costs more than all else about a scrape. So one page is made at a time, and those who ask meanwhile
+//! get the next one together: it is as fresh as if it were theirs alone, since it is begun after they asked. However
+//! many scrape, they cost no more than one core.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use axum::body::{Body, Bytes, HttpBody};
+use flate2::{Compression, write::GzEncoder};
+use hyper::body::Frame;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// How long a piece is, about.
+const PIECE: usize = 32 * 1024;
+
+/// A piece of a packed page; `None` after the last. Where that does not come, the page broke off.
+type Piece = Option<Bytes>;
+
+/// Makes packed pages, one after the other.
+pub(super) struct Press<P> {
+    page: Box<dyn Fn() -> P + Send + Sync>,
+    line: Mutex<Line>,
+}
+
+/// Who waits for the next page.
+#[derive(Debug, Default)]
+struct Line {
+    is_making: bool,
+    waiting: Vec<UnboundedSender<Piece>>,
+}
+
+impl<P> fmt::Debug for Press<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Press").field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+impl<P: Iterator<Item = String> + 'static> Press<P> {
+    /// One that packs what `page` makes, piece by piece.
+    pub(super) fn new(page: impl Fn() -> P + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { page: Box::new(page), line: Mutex::default() })
+    }
+
+    /// The next page, from its first piece on. `None`: it could not be made.
+    pub(super) async fn next(self: &Arc<Self>) -> Option<Body> {
+        let (reader, mut pieces) = unbounded_channel();
+        let idle = {
+            let mut line = self.line();
+            line.waiting.push(reader);
+            !mem::replace(&mut line.is_making, true)
+        };
+        if idle {
+            let press = Arc::clone(self);
+            tokio::task::spawn_blocking(move || press.work());
+        }
+        let first = pieces.recv().await?;
+        Some(Body::new(Packed { first, pieces }))
+    }
+
+    /// Makes pages for as long as somebody waits.
+    fn work(&self) {
+        let _rest = Rest(&self.line);
+        loop {
+            let readers = {
+                let mut line = self.line();
+                if line.waiting.is_empty() {
+                    line.is_making = false;
+                    return;
+                }
+                mem::take(&mut line.waiting)
+            };
+            // An error means that nobody reads any more.
+            let _ = pack((self.page)(), readers);
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        lock(&self.line)
+    }
+}
+
+fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where making a page panics, nobody waits for ever: who asks next begins anew.
+struct Rest<'a>(&'a Mutex<Line>);
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *lock(self.0) = Line::default();
+        }
+    }
+}
+
+fn pack(page: impl Iterator<Item = String>, readers: Vec<UnboundedSender<Piece>>) -> io::Result<()> {
+    let sink = Readers { readers, piece: Vec::with_capacity(PIECE) };
+    let mut packed = GzEncoder::new(sink, Compression::fast());
+    for piece in page {
+        packed.write_all(piece.as_bytes())?;
+    }
+    let mut sink = packed.finish()?;
+    sink.flush()?;
+    sink.tell(&None)
+}
+
+/// All who read a page.
+struct Readers {
+    readers: Vec<UnboundedSender<Piece>>,
+    piece: Vec<u8>,
+}
+
+impl Readers {
+    fn tell(&mut self, piece: &Piece) -> io::Result<()> {
+        self.readers.retain(|reader| reader.send(piece.clone()).is_ok());
+        if self.readers.is_empty() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+}
+
+impl Write for Readers {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let piece = mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        self.tell(&Some(Bytes::from(piece)))
+    }
+}
+
+/// A packed page as one reader gets it.
+struct Packed {
+    first: Piece,
+    pieces: UnboundedReceiver<Piece>,
+}
+
+impl HttpBody for Packed {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let piece = match self.first.take() {
+            first @ Some(_) => Some(first),
+            None => ready!(self.pieces.poll_recv(context)),
+        };
+        Poll::Ready(match piece {
+            Some(piece) => piece.map(|piece| Ok(Frame::data(piece))),
+            None => Some(Err(io::ErrorKind::UnexpectedEof.into())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Read,
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc::{Receiver, Sender, channel},
+        },
+    };
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    /// A page whose text tells which one it is, and which is made when that is allowed.
+    struct Numbered {
+        number: usize,
+        begun: Sender<()>,
+        allowed: Arc<Mutex<Receiver<()>>>,
+        pieces: usize,
+    }
+
+    impl Iterator for Numbered {
+        type Item = String;
+
+        fn next(&mut self) -> Option<String> {
+            self.pieces += 1;
+            match self.pieces {
+                1 => {
+                    self.begun.send(()).unwrap();
+                    self.allowed.lock().unwrap().recv().unwrap();
+                    Some(format!("page {}", self.number))
+                }
+                _ => None,
+            }
+        }
+    }
+
+    async fn read(body: Option<Body>) -> String {
+        let packed = axum::body::to_bytes(body.unwrap(), usize::MAX).await.unwrap();
+        let mut text = String::new();
+        GzDecoder::new(packed.as_ref()).read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn those_who_come_while_a_page_is_made_get_the_next_one_together() {
+        let ((begun, begins), (allow, allowed)) = (channel(), channel());
+        let (made, allowed) = (AtomicUsize::new(0), Arc::new(Mutex::new(allowed)));
+        let press = Press::new(move || {
+            let number = made.fetch_add(1, Ordering::Relaxed);
+            Numbered { number, begun: begun.clone(), allowed: allowed.clone(), pieces: 0 }
+        });
+        let ask = || {
+            let press = press.clone();
+            tokio::spawn(async move { read(press.next().await).await })
+        };
+        let first = ask();
+        let begins =
+            tokio::task::spawn_blocking(move || begins.recv().map(|()| begins)).await.unwrap().unwrap();
+        let others: Vec<_> = (0..7).map(|_| ask()).collect();
+        while press.line().waiting.len() < 7 {
+            tokio::task::yield_now().await;
+        }
+        allow.send(()).unwrap();
+        allow.send(()).unwrap();
+        assert_eq!(first.await.unwrap(), "page 0");
+        for other in others {
+            assert_eq!(other.await.unwrap(), "page 1");
+        }
+        assert_eq!(begins.try_iter().count(), 1);
+        allow.send(()).unwrap();
+        assert_eq!(ask().await.unwrap(), "page 2");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_be_made_keeps_nobody_waiting() {
+        let made = AtomicUsize::new(0);
+        let press = Press::new(move || {
+            let first = made.fetch_add(1, Ordering::Relaxed) == 0;
+            std::iter::once_with(move || if first { panic!("the first one") } else { "fine".to_owned() })
+        });
+        assert!(press.next().await.is_none());
+        assert_eq!(read(press.next().await).await, "fine");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_breaks_off_is_not_taken_for_a_whole_one() {
+        let press = Press::new(|| {
+            let noise =
+                |n: u64| (0..40_000).map(|i| format!("{} ", i * (n + 7) * 2_654_435_761 % 99_991)).collect();
+            (0..3).map(move |n| if n < 2 { noise(n) } else { panic!("in the midst of it") })
+        });
+        let body = press.next().await.unwrap();
+        assert!(axum::body::to_bytes(body, usize::MAX).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_page_that_nobody_reads_any_more_is_not_made_to_its_end() {
+        let (made, count) = (Arc::new(AtomicUsize::new(0)), 1_000);
+        let pieces = made.clone();
+        let press = Press::new(move || {
+            let pieces = pieces.clone();
+            (0..count).map(move |n: u64| {
+                pieces.fetch_add(1, Ordering::Relaxed);
+                (0..10_000).map(|i| format!("{} ", i * (n + 7) * 2_654_435_761 % 99_991)).collect()
+            })
+        });
+        drop(press.next().await);
+        while press.line().is_making {
+            tokio::task::yield_now().await;
+        }
+        assert!(made.load(Ordering::Relaxed) < 1_000);
+    }
+}
