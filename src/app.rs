@@ -28,7 +28,7 @@ use crate::{
         server::{Limits, Server},
         threads::Threads,
     },
-    lifecycle::{Request, Signals, Tasks, systemd::Supervisor},
+    lifecycle::{Request, Signals, Tasks, off_this_thread, systemd::Supervisor},
     metrics::OwnMetrics,
     probe::HexProber,
     schedule::{Assignment, Scheduler, Settings, plan},
@@ -110,13 +110,13 @@ impl App {
             move || reloader.reread_credentials(),
         ));
         let memory = Arc::new(Mutex::new(memory));
-        let conductor = Conductor {
+        let conductor = Arc::new(Conductor {
             shard,
             memory: memory.clone(),
             scheduler: scheduler.clone(),
             store: store.clone(),
             own: own.clone(),
-        };
+        });
         let first = desired.borrow().clone();
         conductor.conform(&first)?;
         let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloads: reloads.clone() });
@@ -252,7 +252,7 @@ struct Conductor {
 
 impl Conductor {
     async fn follow(
-        self,
+        self: Arc<Self>,
         mut desired: watch::Receiver<Arc<Desired>>,
         stop: tokio_util::sync::CancellationToken,
     ) {
@@ -264,10 +264,11 @@ impl Conductor {
                 self.store.reset_dry_runs();
                 self.scheduler.reset_dry_runs();
             }
-            if let Err(error) = self.conform(&next) {
+            let (conductor, last_success) = (Arc::clone(&self), next.reload.last_success);
+            // Thousands of tokens take longer than a probe should wait for its thread.
+            if let Err(error) = off_this_thread(move || conductor.conform(&next)).await {
                 warn!("the new configuration cannot be put in force: {error:#}");
-                self.store
-                    .note_reload(ReloadStatus { successful: false, last_success: next.reload.last_success });
+                self.store.note_reload(ReloadStatus { successful: false, last_success });
             }
         }
     }
@@ -342,10 +343,7 @@ impl Keeper {
                 }
                 _ = save.tick() => {
                     let keeper = self.clone();
-                    // A panic there is a panic of this task.
-                    if let Err(error) = tokio::task::spawn_blocking(move || keeper.save()).await {
-                        std::panic::resume_unwind(error.into_panic());
-                    }
+                    off_this_thread(move || keeper.save()).await;
                 }
             }
         }

@@ -86,6 +86,18 @@ impl Tasks {
     }
 }
 
+/// Does what takes long on a thread that nothing else waits for. A panic there is a panic of the task that asks.
+pub async fn off_this_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process ends, and this task with it.
+            Err(_cancelled) => std::future::pending().await,
+        },
+    }
+}
+
 /// Notices a task that ends by panic.
 struct Tripwire {
     tasks: Tasks,

@@ -104,7 +104,7 @@ fn complain(text: &str) {
 /// Runs a command's future to its end. A name resolution that hangs is left behind, and keeps nobody from
 /// leaving.
 fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(future);
     runtime.shutdown_timeout(LEAVE_WITHIN);
     Ok(outcome)
