@@ -5,7 +5,7 @@ use std::{collections::HashMap, num::NonZero, panic::resume_unwind, path::Path, 
 use jiff::Timestamp;
 
 use super::{
-    CredentialSource, Environment,
+    Config, CredentialSource, Environment,
     file::{self, Content, Unreadable},
 };
 use crate::domain::{Credential, CredentialProblem, Secret};
@@ -22,7 +22,7 @@ const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 /// A credential as it was found.
 pub(super) struct Reading {
     pub(super) credential: Credential,
-    /// Whether every user of the machine can read its file.
+    /// Whether it is in use though every user of the machine can read its file.
     pub(super) exposed: bool,
 }
 
@@ -45,22 +45,28 @@ struct Known {
 }
 
 impl Memory {
-    /// Reads credentials, in the order of their sources. `now` stands for the age of one where no file tells it.
+    /// Reads credentials of a configuration, in the order of their sources. `now` stands for the age of one where
+    /// no file tells it.
     pub(super) fn read(
         &mut self,
         sources: &[&CredentialSource],
-        environment: &Environment,
+        config: &Config,
         now: Timestamp,
     ) -> Vec<Reading> {
-        let found = find_all(sources, environment);
+        let found = find_all(sources, &config.environment);
         let recall = |(source, (secret, exposed)): (&&CredentialSource, Found)| {
             let credential = match secret {
+                Ok(_) if exposed && config.refuse_exposed_credentials => {
+                    self.keep(source);
+                    Credential::Unreadable(CredentialProblem::Exposed)
+                }
                 Ok((secret, modified)) => self.remember(source, secret, modified.unwrap_or(now)),
                 Err(problem) => {
                     self.keep(source);
                     Credential::Unreadable(problem)
                 }
             };
+            let exposed = exposed && matches!(credential, Credential::Loaded { .. });
             Reading { credential, exposed }
         };
         sources.iter().zip(found).map(recall).collect()

@@ -1,7 +1,7 @@
 //! All tokens that are wanted, with their credentials as they are now.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::Arc,
 };
 
@@ -53,7 +53,7 @@ impl Gatherer {
         self.directories.retain(|path| config.token_directories.iter().any(|known| known.path == path));
         let mut round = Round::default();
         let sources: Vec<_> = config.tokens.iter().map(|token| &token.source).collect();
-        let readings = self.memory.read(&sources, &config.environment, now.at);
+        let readings = self.memory.read(&sources, config, now.at);
         for (token, reading) in config.tokens.iter().zip(readings) {
             round.add(&token.spec, reading, || configured_at(&token.spec.name, &token.source));
         }
@@ -77,7 +77,7 @@ impl Gatherer {
                 }
             } else {
                 let sources: Vec<_> = sources.iter().collect();
-                let readings = self.memory.read(&sources, &config.environment, now.at);
+                let readings = self.memory.read(&sources, config, now.at);
                 for (spec, reading) in specs.zip(readings) {
                     round.add(&spec, reading, || path.key(spec.name.as_str()));
                 }
@@ -175,13 +175,19 @@ impl Round {
 
     /// A warning for each group of tokens that hold the same secret.
     fn sharing(&self) -> Vec<Finding> {
-        let mut holders: HashMap<&Secret, Vec<&Name>> = HashMap::new();
+        // Most secrets have one holder.
+        let mut holders: HashMap<&Secret, (&Name, Vec<&Name>)> = HashMap::with_capacity(self.tokens.len());
         for (name, token) in &self.tokens {
             if let Credential::Loaded { secret, .. } = &token.credential {
-                holders.entry(secret).or_default().push(name);
+                match holders.entry(secret) {
+                    Entry::Vacant(none) => drop(none.insert((name, Vec::new()))),
+                    Entry::Occupied(mut others) => others.get_mut().1.push(name),
+                }
             }
         }
-        let mut shared: Vec<_> = holders.into_values().filter(|names| names.len() > 1).collect();
+        let shared = holders.into_values().filter(|(_, others)| !others.is_empty());
+        let mut shared: Vec<Vec<&Name>> =
+            shared.map(|(first, others)| std::iter::once(first).chain(others).collect()).collect();
         shared.sort();
         let warning = |names: Vec<&Name>| {
             let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");

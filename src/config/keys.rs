@@ -1,7 +1,15 @@
 //! Every key of the configuration, by section. The reader refuses all others.
 
 /// At the top.
-pub const TOP: &[&str] = &["probe", "state_file", "workspaces", "defaults", "tokens", "token_directories"];
+pub const TOP: &[&str] = &[
+    "probe",
+    "state_file",
+    "refuse_exposed_credentials",
+    "workspaces",
+    "defaults",
+    "tokens",
+    "token_directories",
+];
 
 /// Of `probe`.
 pub const PROBE: &[&str] = &[

@@ -63,6 +63,8 @@ pub struct Config {
     pub max_concurrency: usize,
     /// Where verdicts and expiries are kept over a restart.
     pub state_file: Option<PathBuf>,
+    /// Whether a credential is of no use while every user of the machine can read its file.
+    pub refuse_exposed_credentials: bool,
     /// The configured workspaces.
     pub workspaces: BTreeMap<Name, Arc<Workspace>>,
     /// The tokens configured one by one, by name.
@@ -103,7 +105,7 @@ pub struct TokenDirectory {
 impl TokenDirectory {
     /// The token of the file of that name.
     pub fn token(&self, file: Name) -> Arc<TokenSpec> {
-        self.settings.named(file)
+        settings::Settings::clone(&self.settings).named(file)
     }
 }
 

@@ -191,6 +191,23 @@ pub(super) fn refuse_token(report: &Report, path: &Path, text: &str) -> bool {
 
 /// Refuses everything in the tree, keys included, that looks like a token.
 pub(super) fn refuse_tokens(report: &Report, entry: &Entry<'_>) {
+    // Paths are for the one who has something to say.
+    if holds_token(entry.value) {
+        refuse_tokens_below(report, entry);
+    }
+}
+
+fn holds_token(value: &Value) -> bool {
+    let looks_like_one = |text: &str| secret::token_like(text).is_some();
+    match value {
+        Value::String(_, text) => looks_like_one(text),
+        Value::Dict(_, dict) => dict.iter().any(|(key, value)| looks_like_one(key) || holds_token(value)),
+        Value::Array(_, values) => values.iter().any(holds_token),
+        _ => false,
+    }
+}
+
+fn refuse_tokens_below(report: &Report, entry: &Entry<'_>) {
     match entry.value {
         Value::String(_, text) => {
             refuse_token(report, &entry.path, text);
@@ -199,12 +216,12 @@ pub(super) fn refuse_tokens(report: &Report, entry: &Entry<'_>) {
             for (key, value) in dict {
                 let path = entry.path.key(key);
                 refuse_token(report, &path, key);
-                refuse_tokens(report, &Entry { path, value });
+                refuse_tokens_below(report, &Entry { path, value });
             }
         }
         Value::Array(_, values) => {
             for (i, value) in values.iter().enumerate() {
-                refuse_tokens(report, &Entry { path: entry.path.index(i), value });
+                refuse_tokens_below(report, &Entry { path: entry.path.index(i), value });
             }
         }
         _ => {}

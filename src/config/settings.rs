@@ -138,19 +138,18 @@ pub(super) struct Settings {
 
 impl Settings {
     /// The token of that name with these settings.
-    pub(super) fn named(&self, name: Name) -> Arc<TokenSpec> {
-        let settings = self.clone();
+    pub(super) fn named(self, name: Name) -> Arc<TokenSpec> {
         Arc::new(TokenSpec {
             name,
-            workspace: settings.workspace,
-            required_scopes: settings.required_scopes,
-            projects: settings.projects,
-            least_privilege: settings.least_privilege,
-            expires_at: settings.expires_at,
-            token_owner: settings.token_owner,
-            rotate_url: settings.rotate_url,
-            expiry_warning: settings.expiry_warning,
-            expiry_critical: settings.expiry_critical,
+            workspace: self.workspace,
+            required_scopes: self.required_scopes,
+            projects: self.projects,
+            least_privilege: self.least_privilege,
+            expires_at: self.expires_at,
+            token_owner: self.token_owner,
+            rotate_url: self.rotate_url,
+            expiry_warning: self.expiry_warning,
+            expiry_critical: self.expiry_critical,
         })
     }
 }

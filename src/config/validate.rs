@@ -52,6 +52,7 @@ pub(super) fn validate(merged: Merged, inputs: &Inputs) -> Result<(Config, Vec<F
         cadence,
         max_concurrency,
         state_file,
+        refuse_exposed_credentials: top.flag("refuse_exposed_credentials").unwrap_or(false),
         workspaces: workspaces.into_iter().filter_map(|(name, found)| Some((name, found?))).collect(),
         tokens,
         token_directories,

@@ -5,7 +5,7 @@
 //! What can't be used never replaces what could: a bad configuration file changes nothing but the note
 //! that the reload failed.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{cmp::Ordering, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -17,7 +17,7 @@ use super::{
     inputs::Inputs,
     load_recorded,
 };
-use crate::{clock::Clock, domain::Name};
+use crate::clock::Clock;
 
 /// The longest that a change of a file goes unnoticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -240,20 +240,24 @@ impl Current {
 
 /// Both sorted by name.
 fn note_changes(before: &[DesiredToken], after: &[DesiredToken]) {
-    let find = |tokens: &[DesiredToken], name: &Name| {
-        tokens.binary_search_by(|token| token.spec.name.cmp(name)).ok()
-    };
-    for DesiredToken { spec, credential } in after {
-        match find(before, &spec.name) {
-            None => tracing::info!(token = %spec.name, "token added"),
-            Some(known) if before[known].credential != *credential => {
-                tracing::info!(token = %spec.name, "credential of the token changed");
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (Some(old), Some(new)) => old.spec.name.cmp(&new.spec.name),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return,
+        };
+        let old = before.next_if(|_| order.is_le());
+        let new = after.next_if(|_| order.is_ge());
+        match (old, new) {
+            (Some(old), None) => tracing::info!(token = %old.spec.name, "token removed"),
+            (None, Some(new)) => tracing::info!(token = %new.spec.name, "token added"),
+            (Some(old), Some(new)) if old.credential != new.credential => {
+                tracing::info!(token = %new.spec.name, "credential of the token changed");
             }
-            Some(_) => {}
+            _ => {}
         }
-    }
-    for DesiredToken { spec, .. } in before.iter().filter(|token| find(after, &token.spec.name).is_none()) {
-        tracing::info!(token = %spec.name, "token removed");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use aws_lc_rs::{constant_time, hmac};
@@ -19,7 +19,14 @@ use super::token::Kind;
 /// clone is dropped: clones share one copy.
 /// [`ExposeSecret`] is banned by lint outside this file and `probe/auth.rs`.
 #[derive(Clone)]
-pub struct Secret(Arc<SecretString>);
+pub struct Secret(Arc<Shared>);
+
+/// What the clones of a secret share.
+struct Shared {
+    text: SecretString,
+    /// The first digest that was asked for, with its key: each answer about a token asks for the same again.
+    digest: OnceLock<(Arc<[u8; 32]>, Digest)>,
+}
 
 impl Secret {
     /// Takes the text of a credential source. Leading and trailing white space is dropped, since files
@@ -37,7 +44,7 @@ impl Secret {
 
     /// Takes any secret text as it is.
     pub fn opaque(text: &str) -> Self {
-        Self(Arc::new(SecretString::from(text)))
+        Self(Arc::new(Shared { text: SecretString::from(text), digest: OnceLock::new() }))
     }
 
     /// The kind that Hex's prefix tells.
@@ -47,6 +54,11 @@ impl Secret {
 
     /// Identifies this secret among others under one key, and tells nothing about it.
     pub fn digest(&self, key: &DigestKey) -> Digest {
+        let first = self.0.digest.get_or_init(|| (Arc::clone(&key.bytes), self.made_with(key)));
+        if first.0 == key.bytes { first.1 } else { self.made_with(key) }
+    }
+
+    fn made_with(&self, key: &DigestKey) -> Digest {
         let tag = hmac::sign(&key.prepared, self.text().as_bytes());
         let mut digest = [0; 32];
         digest.copy_from_slice(tag.as_ref());
@@ -55,7 +67,7 @@ impl Secret {
 
     #[expect(clippy::disallowed_methods, reason = "one of the two doors: compares, never shows")]
     fn text(&self) -> &str {
-        self.0.expose_secret()
+        self.0.text.expose_secret()
     }
 }
 
@@ -89,7 +101,7 @@ impl fmt::Debug for Secret {
 /// The key under which digests are made: random, per process or per state file.
 #[derive(Clone)]
 pub struct DigestKey {
-    bytes: [u8; 32],
+    bytes: Arc<[u8; 32]>,
     /// The same: half of a digest's work is to prepare its key.
     prepared: hmac::Key,
 }
@@ -107,7 +119,7 @@ impl DigestKey {
 
     /// A key kept in a state file.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self { bytes, prepared: hmac::Key::new(hmac::HMAC_SHA256, &bytes) }
+        Self { bytes: Arc::new(bytes), prepared: hmac::Key::new(hmac::HMAC_SHA256, &bytes) }
     }
 
     /// The key, to be kept in a state file.
@@ -178,6 +190,11 @@ pub enum CredentialProblem {
     /// Nothing but white space.
     #[error("it is empty")]
     Empty,
+    /// Every user of the machine can read the file, and the configuration refuses that.
+    #[error(
+        "every user of this machine can read the file, which `refuse_exposed_credentials` forbids; take that right away"
+    )]
+    Exposed,
     /// Holds characters that no HTTP header value may hold.
     #[error("it holds characters that cannot be sent in an HTTP header")]
     IllegalHeaderValue,
@@ -186,6 +203,10 @@ pub enum CredentialProblem {
 /// Finds a text that looks like a Hex token (`hxtp_` or `hxtw_` and at least 8 lower-case hexadecimal
 /// digits) anywhere in `text`. Returns how it may be shown.
 pub fn token_like(text: &str) -> Option<&'static str> {
+    // Nearly every text is none, which a glance tells.
+    if !text.contains("hxt") {
+        return None;
+    }
     [("hxtp_", "hxtp_..."), ("hxtw_", "hxtw_...")].into_iter().find_map(|(prefix, shown)| {
         text.match_indices(prefix)
             .any(|(start, _)| hex_digits(&text[start + prefix.len()..]) >= 8)

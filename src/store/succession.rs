@@ -35,6 +35,9 @@ pub(super) fn renames(
     before: &BTreeMap<Name, Arc<TokenView>>,
     tokens: &[(Arc<TokenSpec>, CredentialView, Credential)],
 ) -> BTreeMap<Name, Arc<TokenView>> {
+    if tokens.iter().all(|(spec, ..)| before.contains_key(&spec.name)) {
+        return BTreeMap::new();
+    }
     let stay: BTreeSet<&Name> = tokens.iter().map(|(spec, ..)| &spec.name).collect();
     let gone: BTreeMap<Digest, &Arc<TokenView>> = before
         .values()

@@ -32,6 +32,11 @@ fn problem(token: &DesiredToken) -> Option<CredentialProblem> {
     }
 }
 
+fn lies_in_memory(place: &Place) -> bool {
+    let filesystem = rustix::fs::statfs(place.path("")).unwrap();
+    [0x0102_1994, 0x8584_58f6].contains(&(filesystem.f_type & 0xffff_ffff))
+}
+
 #[test]
 fn a_file_is_trimmed_and_dated() {
     let place = Place::new();
@@ -92,13 +97,32 @@ fn what_cannot_be_sent_is_a_warning_and_never_an_error() {
 #[test]
 fn a_file_that_everyone_can_read_is_told_once_it_lies_on_a_disk() {
     let place = Place::on_disk();
-    let filesystem = rustix::fs::statfs(place.path("")).unwrap();
-    let in_memory = [0x0102_1994, 0x8584_58f6].contains(&(filesystem.f_type & 0xffff_ffff));
+    let in_memory = lies_in_memory(&place);
     private(&place, "secret", "x");
     assert_eq!(warnings(&gathered(&place, ONE_FILE, &[])), "");
     fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0o604)).unwrap();
     let said = warnings(&gathered(&place, ONE_FILE, &[]));
     assert_eq!(said.contains("every user of this machine can read the file"), !in_memory, "{said}");
+}
+
+#[test]
+fn a_file_that_everyone_can_read_is_refused_where_the_configuration_says_so() {
+    let place = Place::on_disk();
+    let config = format!("refuse_exposed_credentials: true\n{ONE_FILE}");
+    place.write("secret", "x");
+    fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0o604)).unwrap();
+    let found = gathered(&place, &config, &[]);
+    if lies_in_memory(&place) {
+        assert!(holds(&found.tokens[0].credential, "x"));
+        return;
+    }
+    assert_eq!(problem(&found.tokens[0]), Some(CredentialProblem::Exposed));
+    let said = warnings(&found);
+    assert_eq!(said.matches("every user of this machine can read the file").count(), 1, "{said}");
+    fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    let found = gathered(&place, &config, &[]);
+    assert!(holds(&found.tokens[0].credential, "x"));
+    assert_eq!(warnings(&found), "");
 }
 
 #[test]
