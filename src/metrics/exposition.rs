@@ -175,24 +175,9 @@ impl Value {
     }
 }
 
-/// Most numbers are small and most lines hold one: the machinery of formatting would cost more than the line.
-fn push_digits(text: &mut String, mut number: u64) {
-    if number < 10 {
-        return text.push(digit(number));
-    }
-    let mut digits = ['0'; 20];
-    let mut place = digits.len();
-    while number > 0 {
-        place -= 1;
-        digits[place] = digit(number % 10);
-        number /= 10;
-    }
-    text.extend(&digits[place..]);
-}
-
-/// Of one digit.
-fn digit(number: u64) -> char {
-    char::from(b'0' + u8::try_from(number).unwrap_or_default())
+/// The machinery of formatting would cost more than the rest of the line.
+fn push_digits(text: &mut String, number: u64) {
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Without trailing zeros, as a number would be.
@@ -202,15 +187,12 @@ fn push_micros(text: &mut String, micros: i64) {
     }
     let micros = micros.unsigned_abs();
     push_digits(text, micros / 1_000_000);
-    let mut rest = micros % 1_000_000;
-    if rest > 0 {
+    let fraction = micros % 1_000_000;
+    if fraction > 0 {
         text.push('.');
-        let mut unit = 100_000;
-        while rest > 0 {
-            text.push(digit(rest / unit));
-            rest %= unit;
-            unit /= 10;
-        }
+        // With a digit before it that keeps its leading zeros.
+        let mut digits = itoa::Buffer::new();
+        text.push_str(digits.format(1_000_000 + fraction)[1..].trim_end_matches('0'));
     }
 }
 
