@@ -13,12 +13,12 @@ WORKDIR /src
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 # The crates alone: a layer that lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src benches \
-    && touch src/lib.rs benches/scrape.rs \
+RUN mkdir src \
+    && touch src/lib.rs \
     && echo 'fn main() {}' >src/main.rs \
     && cargo build --release --locked --target "$(rustc --print host-tuple)" \
     && rm -r src
-COPY build.rs ./
+COPY build.rs askama.toml ./
 COPY src src
 ARG REVISION=unknown
 RUN touch src/lib.rs src/main.rs \

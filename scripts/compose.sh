@@ -97,6 +97,9 @@ check() {
     grep --quiet --line-regexp "ARG VERSION=$version" Dockerfile
     grep --quiet "image: hex-token-exporter:$version\$" docker-compose.yml
 
+    say 'the build stage, from what it copies and nothing else'
+    compile_what_is_copied
+
     say 'configurations of the services'
     # That there are no credentials yet is a warning.
     "$program" validate --config.file config/compose/hex-token-exporter.yaml | grep --invert-match '^warning: '
@@ -116,6 +119,25 @@ check() {
     else
         echo '!! there is no systemd here: its unit was NOT checked' >&2
     fi
+}
+
+# Where no image is built: would what the Dockerfile copies compile, first the crates alone and then all?
+compile_what_is_copied() {
+    local context=$work/build-stage file
+    local -a crates rest
+    read -ra crates <<<"$(sed -n 's|^COPY \(Cargo\.toml .*\) \./$|\1|p' Dockerfile)"
+    read -ra rest <<<"$(sed -n 's|^COPY \(build\.rs .*\) \./$|\1|p' Dockerfile) src"
+    for file in "${crates[@]}" "${rest[@]}"; do
+        grep --quiet --line-regexp --fixed-strings "!$file" .dockerignore || { echo "$file does not get into the context"; return 1; }
+    done
+    mkdir -p "$context/src"
+    cp "${crates[@]}" "$context"
+    touch "$context/src/lib.rs"
+    echo 'fn main() {}' >"$context/src/main.rs"
+    (cd "$context" && CARGO_TARGET_DIR=$target cargo check --quiet --locked --offline)
+    rm -r "$context/src"
+    cp --recursive "${rest[@]}" "$context"
+    (cd "$context" && CARGO_TARGET_DIR=$target cargo check --quiet --locked --offline)
 }
 
 # The package's: another one on the PATH may lack the plug-in that builds images.
