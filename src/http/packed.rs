@@ -2,12 +2,14 @@
 //!
 //! Packing costs more than all else about a scrape. So one page is made at a time, and those who ask meanwhile
 //! get the next one together: it is as fresh as if it were theirs alone, since it is begun after they asked. However
-//! many scrape, they cost no more than one core.
+//! many scrape, they cost no more than one core. What a slow reader has not taken is kept meanwhile, which
+//! is a twentieth of a page as it is written.
 
 use std::{
     fmt,
     io::{self, Write},
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
@@ -18,8 +20,8 @@ use flate2::{Compression, write::GzEncoder};
 use hyper::body::Frame;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// How long a piece is, about.
-const PIECE: usize = 32 * 1024;
+/// How long a packed piece is, about: the first should be there soon.
+const PIECE: usize = 16 * 1024;
 
 /// A piece of a packed page; `None` after the last. Where that does not come, the page broke off.
 type Piece = Option<Bytes>;
@@ -67,7 +69,6 @@ impl<P: Iterator<Item = String> + 'static> Press<P> {
 
     /// Makes pages for as long as somebody waits.
     fn work(&self) {
-        let _rest = Rest(&self.line);
         loop {
             let readers = {
                 let mut line = self.line();
@@ -77,28 +78,14 @@ impl<P: Iterator<Item = String> + 'static> Press<P> {
                 }
                 mem::take(&mut line.waiting)
             };
-            // An error means that nobody reads any more.
-            let _ = pack((self.page)(), readers);
+            // An error means that nobody reads any more. A panic is told of where it happens; it breaks this page
+            // off, and not the next.
+            let _ = catch_unwind(AssertUnwindSafe(|| pack((self.page)(), readers)));
         }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
-        lock(&self.line)
-    }
-}
-
-fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
-    line.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where making a page panics, nobody waits for ever: who asks next begins anew.
-struct Rest<'a>(&'a Mutex<Line>);
-
-impl Drop for Rest<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            *lock(self.0) = Line::default();
-        }
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
