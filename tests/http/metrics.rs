@@ -53,6 +53,39 @@ async fn the_page_is_packed_for_those_who_ask() {
 }
 
 #[tokio::test]
+async fn the_page_comes_as_its_reader_takes_it() {
+    let stand = stand().await;
+    for (accepted, packed) in [
+        ("gzip", true),
+        ("deflate, GZIP;q=0.5, br", true),
+        ("gzip ; q=1.0", true),
+        ("*", true),
+        ("gzip;q=0", false),
+        ("gzip; q=0.000, identity", false),
+        ("identity", false),
+        ("deflate", false),
+        ("gzipped, gzip-like", false),
+        ("", false),
+    ] {
+        let request = stand.request(Method::GET, "/metrics").header("accept-encoding", accepted);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{accepted}");
+        let codings: Vec<_> = response.headers().get_all("content-encoding").iter().collect();
+        assert_eq!(codings, if packed { vec!["gzip"] } else { vec![] }, "{accepted}");
+        if packed {
+            assert!(response.headers()["vary"].to_str().unwrap().eq_ignore_ascii_case("accept-encoding"));
+        }
+        let body = response.bytes().await.unwrap();
+        let mut page = String::new();
+        match packed {
+            true => GzDecoder::new(&*body).read_to_string(&mut page).unwrap(),
+            false => (&*body).read_to_string(&mut page).unwrap(),
+        };
+        assert!(page.ends_with('\n') && page.contains("\nhex_token_exporter_total_shards 1\n"), "{accepted}");
+    }
+}
+
+#[tokio::test]
 async fn a_head_is_answered_without_a_body() {
     let stand = stand().await;
     let response = stand.request(Method::HEAD, "/metrics").send().await.unwrap();
