@@ -174,6 +174,10 @@ impl Round {
     }
 
     /// A warning for each group of tokens that hold the same secret.
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "a secret is hashed and compared by its text, which never changes"
+    )]
     fn sharing(&self) -> Vec<Finding> {
         // Most secrets have one holder.
         let mut holders: HashMap<&Secret, (&Name, Vec<&Name>)> = HashMap::with_capacity(self.tokens.len());

@@ -77,10 +77,9 @@ async fn the_page_comes_as_its_reader_takes_it() {
         }
         let body = response.bytes().await.unwrap();
         let mut page = String::new();
-        match packed {
-            true => GzDecoder::new(&*body).read_to_string(&mut page).unwrap(),
-            false => (&*body).read_to_string(&mut page).unwrap(),
-        };
+        let mut plain: Box<dyn Read> =
+            if packed { Box::new(GzDecoder::new(&*body)) } else { Box::new(&*body) };
+        plain.read_to_string(&mut page).unwrap();
         assert!(page.ends_with('\n') && page.contains("\nhex_token_exporter_total_shards 1\n"), "{accepted}");
     }
 }
