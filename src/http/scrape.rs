@@ -47,7 +47,7 @@ pub(super) async fn metrics(parts: Parts, press: Arc<Press<Page>>, headers: Head
     }
 }
 
-/// Whether gzip is named and not refused. Whoever takes it in other words gets it from the layer around all.
+/// Whether gzip is named and not refused, which is what the layer around all other answers asks too.
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {
