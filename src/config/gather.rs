@@ -66,7 +66,7 @@ impl Gatherer {
             for name in taken {
                 round.warn(&path, format!("its file `{name}` is ignored: another token has that name"));
             }
-            let source = |name: &Name| CredentialSource::File(directory.path.join(name.as_str()));
+            let source = |name: &Name| CredentialSource::File(directory.path.join(name.as_str()).into());
             let sources: Vec<_> = names.iter().map(source).collect();
             let specs = names.into_iter().map(|name| directory.token(name));
             if listing.trouble.is_some() {

@@ -88,7 +88,7 @@ pub struct ConfiguredToken {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CredentialSource {
     /// In a file.
-    File(PathBuf),
+    File(Arc<Path>),
     /// In an environment variable.
     Env(String),
 }

@@ -135,7 +135,8 @@ impl Context<'_> {
             }
             (true, false) => {
                 let text = token.text("credentials_file")?;
-                file(token, "credentials_file", text, self.inputs).map(CredentialSource::File)
+                file(token, "credentials_file", text, self.inputs)
+                    .map(|path| CredentialSource::File(path.into()))
             }
             (false, true) => variable(token).map(CredentialSource::Env),
         }

@@ -12,6 +12,7 @@ mod calendar;
 mod external_url;
 mod gate;
 mod guard;
+pub mod gzip;
 mod limits;
 mod packed;
 mod page;

@@ -16,9 +16,10 @@ use std::{
 };
 
 use axum::body::{Body, Bytes, HttpBody};
-use flate2::{Compression, write::GzEncoder};
 use hyper::body::Frame;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::gzip::Packer;
 
 /// How long a packed piece is, about: the first should be there soon.
 const PIECE: usize = 16 * 1024;
@@ -30,6 +31,7 @@ type Piece = Option<Bytes>;
 pub(super) struct Press<P> {
     page: Box<dyn Fn() -> P + Send + Sync>,
     line: Mutex<Line>,
+    packer: Mutex<Packer>,
 }
 
 /// Who waits for the next page.
@@ -48,7 +50,7 @@ impl<P> fmt::Debug for Press<P> {
 impl<P: Iterator<Item = String> + 'static> Press<P> {
     /// One that packs what `page` makes, piece by piece.
     pub(super) fn new(page: impl Fn() -> P + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { page: Box::new(page), line: Mutex::default() })
+        Arc::new(Self { page: Box::new(page), line: Mutex::default(), packer: Mutex::default() })
     }
 
     /// The next page, from its first piece on. `None`: it could not be made.
@@ -80,24 +82,24 @@ impl<P: Iterator<Item = String> + 'static> Press<P> {
             };
             // An error means that nobody reads any more. A panic is told of where it happens; it breaks this page
             // off, and not the next.
-            let _ = catch_unwind(AssertUnwindSafe(|| pack((self.page)(), readers)));
+            let _ = catch_unwind(AssertUnwindSafe(|| self.make(readers)));
         }
     }
 
+    fn make(&self, readers: Vec<UnboundedSender<Piece>>) -> io::Result<()> {
+        let mut readers = Readers { readers, piece: Vec::with_capacity(PIECE) };
+        lock(&self.packer).pack((self.page)(), &mut readers)?;
+        readers.tell(&None)
+    }
+
     fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.line)
     }
 }
 
-fn pack(page: impl Iterator<Item = String>, readers: Vec<UnboundedSender<Piece>>) -> io::Result<()> {
-    let sink = Readers { readers, piece: Vec::with_capacity(PIECE) };
-    let mut packed = GzEncoder::new(sink, Compression::fast());
-    for piece in page {
-        packed.write_all(piece.as_bytes())?;
-    }
-    let mut sink = packed.finish()?;
-    sink.flush()?;
-    sink.tell(&None)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Neither who waits nor what was packed is wrong after a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All who read a page.

@@ -161,7 +161,8 @@ impl TokenSeries {
         Self { labels, facts, family: Family::of(OF_TOKENS[0].0), next: (0, 0) }
     }
 
-    /// Appends series to a page until it is as long as `enough`. `false`: all are written.
+    /// Appends series to a page until it is as long as `enough`, or a part of that where a family ends: what
+    /// changes from page to page is then less often in one piece with what does not. `false`: all are written.
     pub fn write(&mut self, tokens: &[Arc<TokenView>], page: &mut String, enough: usize) -> bool {
         while let Some((_, write)) = OF_TOKENS.get(self.next.0) {
             let (skipped, rest) = (self.next.1, tokens.get(self.next.1..).unwrap_or_default());
@@ -179,6 +180,9 @@ impl TokenSeries {
             self.next = (self.next.0 + 1, 0);
             if let Some((metric, _)) = OF_TOKENS.get(self.next.0) {
                 self.family = Family::of(metric);
+                if page.len() >= enough / 4 {
+                    return true;
+                }
             }
         }
         false

@@ -16,12 +16,13 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use self::{
     budget::Budget,
@@ -82,6 +83,8 @@ struct Shared<P> {
     settings: Mutex<(Settings, Arc<Semaphore>)>,
     lanes: Mutex<BTreeMap<Name, Arc<Lane>>>,
     desks: Mutex<BTreeMap<Name, Arc<Desk>>>,
+    /// Cancelled when all workers are to end.
+    stopping: CancellationToken,
 }
 
 /// One workspace, as its tokens share it.
@@ -102,8 +105,8 @@ impl Lane {
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// A scheduler without tokens. `credentials_stale` is called when a 401 makes it likely that a
-    /// credential has been replaced.
+    /// A scheduler without tokens, to be made where tasks can be spawned. `credentials_stale` is called when a
+    /// 401 makes it likely that a credential has been replaced.
     pub fn new(
         prober: P,
         store: Arc<Store>,
@@ -123,8 +126,11 @@ impl<P: Prober> Scheduler<P> {
             settings: Mutex::new((settings, Arc::new(Semaphore::new(1)))),
             lanes: Mutex::new(BTreeMap::new()),
             desks: Mutex::new(BTreeMap::new()),
+            stopping: tasks.stopping(),
         };
-        Self { shared: Arc::new(shared), tasks }
+        let shared = Arc::new(shared);
+        tasks.spawn("stopper", Arc::clone(&shared).wake_all_to_stop());
+        Self { shared, tasks }
     }
 
     /// The prober, for whoever must tell it about changed connections.
@@ -145,7 +151,7 @@ impl<P: Prober> Scheduler<P> {
             let stays =
                 homes.get(name).is_some_and(|home| home.name == lane.workspace && home.origin == lane.origin);
             if !stays {
-                desk.stop.cancel();
+                desk.stop();
             }
             stays
         });
@@ -215,10 +221,11 @@ impl<P: Prober> Scheduler<P> {
             assignment: Mutex::new(assignment),
             askers: Mutex::new(Some(Vec::new())),
             changed: Notify::new(),
-            stop: self.tasks.stopping().child_token(),
+            stopped: AtomicBool::new(false),
             quiet_until: AtomicU64::new(u64::MAX),
         });
-        self.tasks.spawn("worker", Worker::new(self.shared.clone(), desk.clone()).run());
+        let mut worker = Worker::new(self.shared.clone(), desk.clone());
+        self.tasks.spawn("worker", async move { worker.run().await });
         Some(desk)
     }
 
@@ -260,6 +267,14 @@ impl<P> Shared<P> {
         }
         let desks = lock(&self.desks);
         for desk in names.iter().filter_map(|name| desks.get(name)) {
+            desk.changed.notify_one();
+        }
+    }
+
+    /// One task waits for the end on behalf of all workers, of which each would take more memory for it.
+    async fn wake_all_to_stop(self: Arc<Self>) {
+        self.stopping.cancelled().await;
+        for desk in lock(&self.desks).values() {
             desk.changed.notify_one();
         }
     }

@@ -148,8 +148,9 @@ impl Timing<'_> {
 
     /// The interval in force of every check that the configuration asks for: of project checks the longest.
     /// A check that rests while the token is rejected keeps its interval, so that none comes and goes.
-    pub fn intervals(&self) -> BTreeMap<Check, Duration> {
-        let mut intervals = BTreeMap::from([(Check::Identity, self.stretched(self.cadence.scope_interval))]);
+    pub fn intervals(&self) -> impl Iterator<Item = (Check, Duration)> + Clone + use<> {
+        let mut intervals = [None; Check::ALL.len()];
+        intervals[Check::Identity as usize] = Some(self.stretched(self.cadence.scope_interval));
         for check in self.wanted_scopes().map(Scope::check) {
             let bound = check.is_about_project().then(|| self.spec.projects.keys().map(Some));
             let projects = bound.into_iter().flatten();
@@ -161,14 +162,19 @@ impl Timing<'_> {
         for project in self.spec.projects.keys() {
             self.add_interval(&mut intervals, Check::ProjectVisible, Some(project));
         }
-        intervals.insert(self.record.life_check(), self.life_interval());
-        intervals
+        intervals[self.record.life_check() as usize] = Some(self.life_interval());
+        Check::ALL.into_iter().filter_map(move |check| Some((check, intervals[check as usize]?)))
     }
 
-    fn add_interval(&self, to: &mut BTreeMap<Check, Duration>, check: Check, project: Option<&Name>) {
+    fn add_interval(
+        &self,
+        to: &mut [Option<Duration>; Check::ALL.len()],
+        check: Check,
+        project: Option<&Name>,
+    ) {
         let interval = self.right_interval(check, self.current_try(check, project));
-        let longest = to.entry(check).or_insert(interval);
-        *longest = interval.max(*longest);
+        let longest = &mut to[check as usize];
+        *longest = (*longest).max(Some(interval));
     }
 
     /// Rights are asked about only while the token is known to be accepted: a 401 would be the answer.

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,7 +14,6 @@ use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::{
@@ -48,7 +47,8 @@ pub(super) struct Desk {
     pub(super) askers: Mutex<Option<Vec<oneshot::Sender<()>>>>,
     /// That there is something new here.
     pub(super) changed: Notify,
-    pub(super) stop: CancellationToken,
+    /// Whether its worker is to end, though the process goes on.
+    pub(super) stopped: AtomicBool,
     /// Until when, in milliseconds of uptime, it may be silent without having stalled.
     pub(super) quiet_until: AtomicU64,
 }
@@ -61,6 +61,12 @@ impl Desk {
             askers.push(asker);
             self.changed.notify_one();
         }
+    }
+
+    /// Makes its worker end, softly.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
     }
 
     fn is_asked(&self) -> bool {
@@ -85,7 +91,7 @@ pub(super) struct Worker<P> {
     pub(super) desk: Arc<Desk>,
     guards: BTreeMap<Uuid, Uuid>,
     /// A question that left the budget's queue for a more urgent one, and since when it had waited.
-    postponed: Option<(Question, Instant)>,
+    postponed: Option<Box<(Question, Instant)>>,
 }
 
 impl<P> Drop for Worker<P> {
@@ -101,14 +107,14 @@ impl<P: Prober> Worker<P> {
     }
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         // Held until all who start together stand in line: the first would ask for its scopes before others are
         // asked whether they live.
         drop(lock(&self.shared.desks));
         // What asking needs is there only while it asks: most workers wait, most of the time.
-        let stop = self.desk.stop.clone();
-        while let Some(due) = self.next_due() {
-            if self.desk.is_asked() && !stop.is_cancelled() {
+        while !self.is_stopped() {
+            let Some(due) = self.next_due() else { break };
+            if self.desk.is_asked() {
                 Box::pin(self.serve()).await;
                 continue;
             }
@@ -116,7 +122,6 @@ impl<P: Prober> Worker<P> {
             let wait = due.at.saturating_sub(self.shared.clock.now().up);
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
                 () = self.desk.changed.notified() => continue,
                 () = sleep(wait) => {}
             }
@@ -129,10 +134,14 @@ impl<P: Prober> Worker<P> {
         self.release_dry_runs();
     }
 
+    fn is_stopped(&self) -> bool {
+        self.desk.stopped.load(Ordering::Relaxed) || self.shared.stopping.is_cancelled()
+    }
+
     /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
     async fn serve(&mut self) {
         let since = self.shared.clock.now().up;
-        while !self.desk.stop.is_cancelled() {
+        while !self.is_stopped() {
             let due = self.timing(|timing| timing.on_demand(since));
             let is_paused = |view: Arc<TokenView>| self.shared.clock.now().up < view.paused_until;
             let paused = self.shared.store.token(&self.desk.name).is_none_or(is_paused);
@@ -157,7 +166,9 @@ impl<P: Prober> Worker<P> {
             self.release_dry_runs();
         }
         let (mut due, intervals) = self.with_timing(&view, |timing| (timing.next(), timing.intervals()));
-        self.shared.store.note_intervals(&self.desk.name, intervals);
+        if !view.intervals.iter().copied().eq(intervals.clone()) {
+            self.shared.store.note_intervals(&self.desk.name, intervals.collect());
+        }
         if let Some(due) = &mut due {
             due.at = due.at.max(view.paused_until);
         }
@@ -219,12 +230,12 @@ impl<P: Prober> Worker<P> {
     async fn request(&mut self, due: &Due) -> Option<((Arc<Workspace>, Secret), Observation)> {
         self.desk.may_be_quiet_until(Duration::MAX);
         let queued = Instant::now();
-        let since = self.postponed.take_if(|(question, _)| *question == due.question);
-        let since = since.map_or(queued, |(_, since)| since);
+        let since = self.postponed.take_if(|postponed| postponed.0 == due.question);
+        let since = since.map_or(queued, |postponed| postponed.1);
         let permit = self.wait_for_turn(due, since).await;
         self.shared.observer.budget_waited(&self.desk.lane.workspace, queued.elapsed());
         let Some(permit) = permit else {
-            self.postponed = Some((due.question.clone(), since));
+            self.postponed = Some(Box::new((due.question.clone(), since)));
             return None;
         };
         self.desk.may_be_quiet_until(self.shared.clock.now().up + self.shared.settings().cadence.timeout * 2);
@@ -246,7 +257,7 @@ impl<P: Prober> Worker<P> {
         let slots = self.shared.concurrency();
         let permit = self.desk.lane.budget.acquire(due.class, since, &slots);
         tokio::pin!(permit);
-        loop {
+        while !self.is_stopped() {
             let patience = match due.class {
                 Class::Confirmation | Class::Identity => Duration::MAX,
                 Class::Right | Class::Run => self.timing(|timing| timing.may_wait_until(due)).flatten()?,
@@ -254,12 +265,12 @@ impl<P: Prober> Worker<P> {
             let patience = patience.saturating_sub(self.shared.clock.now().up);
             tokio::select! {
                 biased;
-                () = self.desk.stop.cancelled() => return None,
-                permit = &mut permit => return permit,
                 () = self.desk.changed.notified() => {}
+                permit = &mut permit => return permit.filter(|_| !self.is_stopped()),
                 () = sleep(patience) => {}
             }
         }
+        None
     }
 
     /// Hands an observation to the store, and acts on what follows from it.

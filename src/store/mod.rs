@@ -230,11 +230,8 @@ impl Store {
     }
 
     /// Notes the intervals in force of a token's checks.
-    pub fn note_intervals(&self, name: &Name, intervals: BTreeMap<Check, Duration>) {
-        let mut inner = self.lock();
-        if let Some(view) = inner.tokens.get_mut(name)
-            && view.intervals != intervals
-        {
+    pub fn note_intervals(&self, name: &Name, intervals: Box<[(Check, Duration)]>) {
+        if let Some(view) = self.lock().tokens.get_mut(name) {
             Arc::make_mut(view).intervals = intervals;
         }
     }

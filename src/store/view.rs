@@ -1,6 +1,6 @@
 //! What the store shows: one token, one workspace, and the snapshot of all at one moment.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -70,8 +70,9 @@ pub struct TokenView {
     pub record: TokenRecord,
     /// Its credential, without the credential.
     pub credential: CredentialView,
-    /// The interval in force of each check that is made, stretching and back-off included.
-    pub intervals: BTreeMap<Check, Duration>,
+    /// The interval in force of each check that is made, stretching and back-off included, in the order of
+    /// the checks.
+    pub intervals: Box<[(Check, Duration)]>,
     /// Until when, by uptime, Hex has asked to leave it alone. A rename does not end that.
     pub paused_until: Duration,
     /// When it was last probed, for whatever reason and with whatever outcome.
@@ -96,6 +97,11 @@ impl TokenView {
             *check != life && (*check == Check::ProjectVisible || self.requires(*check))
         });
         Some(alive && required.into_iter().all(|(_, tried)| tried.reason == Reason::Ok))
+    }
+
+    /// The interval in force of a check, where it is made.
+    pub fn interval(&self, check: Check) -> Option<Duration> {
+        self.intervals.iter().find(|(of, _)| *of == check).map(|(_, interval)| *interval)
     }
 
     /// Whether a failure of this check is a failure of the token.
@@ -173,7 +179,7 @@ pub struct CredentialView {
 pub struct Counts {
     /// Probes made.
     pub probes: u64,
-    failures: [u64; Reason::ALL.len()],
+    failures: [u32; Reason::ALL.len()],
 }
 
 impl Counts {
@@ -181,7 +187,8 @@ impl Counts {
     pub fn count(&mut self, failure: Option<Reason>) {
         self.probes += 1;
         if let Some(reason) = failure {
-            self.failures[reason as usize] += 1;
+            let failures = &mut self.failures[reason as usize];
+            *failures = failures.saturating_add(1);
         }
     }
 
@@ -190,7 +197,7 @@ impl Counts {
         Reason::ALL
             .into_iter()
             .filter(|reason| *reason != Reason::Ok)
-            .map(|reason| (reason, self.failures[reason as usize]))
+            .map(|reason| (reason, self.failures[reason as usize].into()))
     }
 }
 

@@ -142,7 +142,7 @@ pub(super) fn count_tokens(workspaces: &mut [WorkspaceView], tokens: &[Arc<Token
         let count = counts.entry(&token.spec.workspace.name).or_default();
         count.tokens += 1;
         let Some((at, accepted)) = token.record.answered().filter(|_| !count.accepted) else { continue };
-        let interval = token.intervals.get(&token.record.life_check()).copied().unwrap_or_default();
+        let interval = token.interval(token.record.life_check()).unwrap_or_default();
         if now.since(at) <= interval * 2 {
             count.accepted = accepted;
             if !accepted {

@@ -96,7 +96,7 @@ fn relative_paths_start_from_the_file() {
     let place = Place::new();
     let loaded = place.load(SMALLEST, &[]).unwrap();
     let source = &loaded.config.tokens[0].source;
-    assert_eq!(*source, CredentialSource::File(place.path("secrets/airflow")));
+    assert_eq!(*source, CredentialSource::File(place.path("secrets/airflow").into()));
 }
 
 #[test]

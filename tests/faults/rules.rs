@@ -161,7 +161,7 @@ impl Rules {
         for view in views {
             let (name, check) = (&view.spec.name, view.record.life_check());
             let last = view.record.last_try(check, None).map_or(Duration::ZERO, |tried| tried.at.up);
-            let interval = view.intervals.get(&check).copied().unwrap_or_default();
+            let interval = view.interval(check).unwrap_or_default();
             // An interval that was shortened counts from then on.
             let plan = self.plans.entry(name.clone()).or_insert((last, interval, stage.up()));
             if (plan.0, plan.1) != (last, interval) {

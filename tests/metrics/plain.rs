@@ -49,8 +49,8 @@ impl Plain<'_> {
                 self.tell("probe_duration_seconds", &label, seconds(tried.duration));
                 self.tell("probe_http_status_code", &label, tried.status);
             }
-            if let Some(interval) = view.intervals.get(&check) {
-                self.tell("probe_interval_seconds", &label, seconds(*interval));
+            if let Some(interval) = view.interval(check) {
+                self.tell("probe_interval_seconds", &label, seconds(interval));
             }
             if let Some(at) = view.last_conclusive(check) {
                 self.tell("last_conclusive_timestamp_seconds", &label, date(at));

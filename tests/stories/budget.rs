@@ -60,7 +60,7 @@ async fn two_hundred_tokens_with_all_checks_keep_to_30_a_minute_and_nobody_starv
         assert!(calls[..200].iter().all(|call| call.check == Check::Identity), "identity first");
         // The demand is 2.5 times the budget: 5 minutes become 12.4, evenly, give or take half of it and
         // the patience that a waiting right has had.
-        let stretched = sim.view("t000").intervals[&Check::Identity].as_secs();
+        let stretched = sim.view("t000").interval(Check::Identity).unwrap().as_secs();
         assert_eq!(stretched, 744);
         let identities = gaps(&calls, Check::Identity);
         let counts: Vec<usize> = identities.values().map(Vec::len).collect();
@@ -69,7 +69,7 @@ async fn two_hundred_tokens_with_all_checks_keep_to_30_a_minute_and_nobody_starv
         let (fewest, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
         assert!(most - fewest <= 4, "{fewest} to {most}");
         // Rights and runs have their turn too.
-        let stretched = sim.view("t000").intervals[&Check::GroupsRead].as_secs();
+        let stretched = sim.view("t000").interval(Check::GroupsRead).unwrap().as_secs();
         for check in [Check::ProjectsRead, Check::GroupsRead, Check::CellsRead] {
             let rights = gaps(&calls, check);
             assert_eq!(rights.len(), 200, "{check:?}");
@@ -164,14 +164,14 @@ async fn a_small_budget_is_spread_evenly_and_still_serves_all() {
 async fn a_reload_that_changes_the_budget_counts_what_was_spent_and_stretches_anew() {
     let mut sim = Sim::start(crowd(60));
     sim.until(hours(2)).await;
-    assert_eq!(sim.view("t000").intervals[&Check::Identity], mins(5));
+    assert_eq!(sim.view("t000").interval(Check::Identity).unwrap(), mins(5));
     sim.configure(|tokens| allow(tokens, 6));
     let lowered = sim.now();
     sim.until(lowered + mins(90)).await;
     let calls = sim.calls();
     let after = || calls.iter().map(|call| call.start).filter(|at| *at >= lowered);
     assert!(most(mins(1), after()) <= 6);
-    assert!(sim.view("t000").intervals[&Check::Identity] > mins(15));
+    assert!(sim.view("t000").interval(Check::Identity).unwrap() > mins(15));
     assert!(after().count() > 200);
     sim.configure(|tokens| allow(tokens, 60));
     let raised = sim.now();
@@ -179,7 +179,7 @@ async fn a_reload_that_changes_the_budget_counts_what_was_spent_and_stretches_an
     let calls = sim.calls();
     let after: Vec<Duration> = calls.iter().map(|call| call.start).filter(|at| *at >= raised).collect();
     assert!(most(mins(1), after.iter().copied()) <= 60);
-    assert_eq!(sim.view("t000").intervals[&Check::Identity], mins(5));
+    assert_eq!(sim.view("t000").interval(Check::Identity).unwrap(), mins(5));
     // The manners that every story is held to ask about the budget of the end.
     assert!(after.len() > 300, "{}", after.len());
 }

@@ -90,7 +90,7 @@ async fn unknown_2_a_stack_without_users_me_is_judged_by_its_list_of_projects_un
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
     let view = sim.view("airflow");
     assert_eq!((view.record.life_check(), view.probe_success()), (Check::ProjectsRead, Some(true)));
-    assert_eq!(view.intervals[&Check::ProjectsRead], mins(5));
+    assert_eq!(view.interval(Check::ProjectsRead).unwrap(), mins(5));
     let asked = sim.times("airflow", Check::ProjectsRead);
     assert!(asked[2..].windows(2).all(|pair| pair[1] - pair[0] == 300), "{asked:?}");
     assert!(sim.times("airflow", Check::Identity).len() <= 4, "looked for once an hour");

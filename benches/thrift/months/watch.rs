@@ -122,7 +122,7 @@ impl Observer for Witness {
 pub(crate) fn watch(month: &Arc<Month>, way: Way) -> Watched {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
-    runtime.block_on(Watch::begin(month.clone(), way).finish())
+    runtime.block_on(async { Watch::begin(month.clone(), way).finish().await })
 }
 
 struct Watch {

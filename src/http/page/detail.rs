@@ -58,7 +58,7 @@ impl<'a> Token<'a> {
         let (token, now) = (&*seen.token, seen.now.at);
         let report = Report::of(token, seen.hex_now);
         let time = |at: Option<Second>| at.map(|Second(at)| Time::new(at, now));
-        let interval = token.intervals.get(&token.record.life_check());
+        let interval = token.interval(token.record.life_check());
         let credential = &token.credential;
         let unreadable = advice::of_reason(crate::domain::Reason::CredentialUnreadable);
         Self {
@@ -73,7 +73,7 @@ impl<'a> Token<'a> {
             last_success: time(report.last_success),
             loaded: credential.loaded_at.map(|at| Time::new(at, now)),
             problem: credential.problem.and(unreadable).map(|(cause, _)| cause),
-            asked_every: interval.map(|interval| span(*interval)),
+            asked_every: interval.map(span),
             probes: token.counts.probes,
             failures: token
                 .counts
