@@ -245,6 +245,15 @@ async fn at_the_end_a_request_under_way_is_finished_and_waiting_ones_are_not_sen
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_does_not_wait_for_those_who_have_nothing_to_do() {
+    let sim = Sim::start(crowd(50));
+    sim.until(mins(16)).await;
+    let asked = sim.now();
+    assert!(sim.tasks.finish(mins(1)).await);
+    assert_eq!(sim.now(), asked);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_header_that_says_that_nothing_is_left_pauses_its_token_for_at_most_a_minute() {
     for (reset, paused) in [(None, 60), (Some(secs(20)), 20), (Some(hours(1)), 60)] {
         let sim = Sim::start([token("airflow").requires(&[Scope::GroupsRead])]);

@@ -115,6 +115,18 @@ async fn a_moved_workspace_starts_afresh_and_hears_nothing_from_the_old_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_moves_while_it_waits_is_not_asked_for_twice() {
+    let mut sim = Sim::start([token("airflow")]);
+    sim.until(mins(20)).await;
+    let moved = sim.calls().len();
+    sim.change("airflow", |token| token.spec.workspace = Arc::new(workspace("other")));
+    sim.until(mins(80)).await;
+    let calls = sim.calls().split_off(moved);
+    assert!(calls.iter().all(|call| call.origin == "https://other.hex.example"));
+    assert!((12..=13).contains(&calls.len()), "{} in an hour", calls.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_removed_while_its_request_is_under_way_leaves_nothing_behind() {
     let mut sim = Sim::start([token("airflow"), token("other")]);
     sim.until(mins(20)).await;
