@@ -6,7 +6,7 @@
 #[path = "support/fleet.rs"]
 mod fleet;
 
-use std::{hint::black_box, sync::Arc, time::Duration};
+use std::{collections::HashSet, hint::black_box, sync::Arc, time::Duration};
 
 use allocation_counter::{AllocationInfo, measure};
 use fleet::{Fleet, Instantly, fine};
@@ -85,6 +85,22 @@ async fn a_page_is_never_in_memory_as_a_whole() {
     let cost = measure(|| Page::of(store.snapshot(), own).for_each(|piece| length += piece.len()));
     assert!(length > 4_000_000, "{length}");
     assert!(cost.bytes_max < 300_000, "{} bytes at once", cost.bytes_max);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_on_a_page_leaves_other_pieces_as_they_were() {
+    let (store, own) = (Fleet::of(1_700).heard(clock()), own());
+    let mut before: HashSet<String> = Page::of(store.snapshot(), own.clone()).collect();
+    // Past whole numbers of days, which are shorter than what is between them.
+    for _ in 0..12 {
+        tokio::time::advance(Duration::from_hours(2)).await;
+        let pieces: HashSet<String> = Page::of(store.snapshot(), own.clone()).collect();
+        for piece in pieces.difference(&before) {
+            let changing = ["\nhex_token_days_until_expiry{", "\nprocess_cpu_seconds_total "];
+            assert!(changing.iter().any(|family| piece.contains(family)), "{}", &piece[..200]);
+        }
+        before = pieces;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,8 +31,8 @@ pub(crate) fn pages(criterion: &mut Criterion<CpuTime>) {
         group.bench_function(BenchmarkId::new("gzip", tokens), |bencher| {
             bencher.iter(|| gzip(&mut Packer::default(), &store, &own));
         });
+        let mut packer = Packer::default();
         group.bench_function(BenchmarkId::new("again", tokens), |bencher| {
-            let mut packer = Packer::default();
             bencher.iter(|| gzip(&mut packer, &store, &own));
         });
         ratios(&mut table, tokens, series, &store, &own, &page);

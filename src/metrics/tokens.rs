@@ -161,9 +161,12 @@ impl TokenSeries {
         Self { labels, facts, family: Family::of(OF_TOKENS[0].0), next: (0, 0) }
     }
 
-    /// Appends series to a page until it is as long as `enough`, or a part of that where a family ends: what
-    /// changes from page to page is then less often in one piece with what does not. `false`: all are written.
+    /// Appends series to a page until it is as long as `enough`. `false`: all are written.
+    ///
+    /// It also ends with a family, unless that is a short one: so what changes from page to page moves none of
+    /// the ends of what does not, and most pieces are the same as before.
     pub fn write(&mut self, tokens: &[Arc<TokenView>], page: &mut String, enough: usize) -> bool {
+        let is_rest_of_family = self.next.1 > 0;
         while let Some((_, write)) = OF_TOKENS.get(self.next.0) {
             let (skipped, rest) = (self.next.1, tokens.get(self.next.1..).unwrap_or_default());
             let before = skipped.checked_sub(1).and_then(|last| self.facts.get(last));
@@ -180,7 +183,7 @@ impl TokenSeries {
             self.next = (self.next.0 + 1, 0);
             if let Some((metric, _)) = OF_TOKENS.get(self.next.0) {
                 self.family = Family::of(metric);
-                if page.len() >= enough / 4 {
+                if is_rest_of_family || page.len() >= enough / 4 {
                     return true;
                 }
             }
