@@ -248,6 +248,8 @@ impl Origins {
 pub(super) struct Report {
     origins: Origins,
     errors: RefCell<Vec<(Path, Finding)>>,
+    /// Where the errors are, and what is around them: asked for each token, of which thousands may be wrong.
+    wrong: RefCell<HashSet<Path>>,
     warnings: RefCell<Vec<Finding>>,
     refused: RefCell<HashSet<Path>>,
 }
@@ -257,17 +259,20 @@ impl Report {
         Self {
             origins,
             errors: RefCell::default(),
+            wrong: RefCell::default(),
             warnings: RefCell::default(),
             refused: RefCell::default(),
         }
     }
 
-    /// Notes what makes the configuration unusable. The same is noted once.
+    /// Notes what makes the configuration unusable. The same is told once.
     pub(super) fn error(&self, path: &Path, text: impl Into<String>) {
-        let finding = self.finding(path, text.into());
-        let mut errors = self.errors.borrow_mut();
-        if !self.refused.borrow().contains(path) && errors.iter().all(|(_, known)| *known != finding) {
-            errors.push((path.clone(), finding));
+        if !self.refused.borrow().contains(path) {
+            let finding = self.finding(path, text.into());
+            self.errors.borrow_mut().push((path.clone(), finding));
+            let mut wrong = self.wrong.borrow_mut();
+            // What is around a known one is known.
+            path.outwards().take_while(|path| wrong.insert((*path).clone())).for_each(drop);
         }
     }
 
@@ -279,7 +284,7 @@ impl Report {
 
     /// Whether the value at `path`, or one below it, is known to be wrong.
     pub(super) fn concerns(&self, path: &Path) -> bool {
-        self.errors.borrow().iter().any(|(wrong, _)| wrong.is_within(path))
+        self.wrong.borrow().contains(path)
     }
 
     /// Notes what deserves a look.
@@ -297,7 +302,15 @@ impl Report {
         errors.sort_by(|(path, finding), (other, another)| {
             (finding.line(), path.steps()).cmp(&(another.line(), other.steps()))
         });
-        Err(ConfigErrors(errors.into_iter().map(|(_, finding)| finding).collect()))
+        // Only now that those of one place stand together: there may be one for each of thousands of tokens.
+        let mut told: Vec<(Path, Finding)> = Vec::with_capacity(errors.len());
+        for (path, finding) in errors {
+            let mut of_place = told.iter().rev().take_while(|(known, _)| *known == path);
+            if of_place.all(|(_, known)| *known != finding) {
+                told.push((path, finding));
+            }
+        }
+        Err(ConfigErrors(told.into_iter().map(|(_, finding)| finding).collect()))
     }
 
     fn finding(&self, path: &Path, text: String) -> Finding {
