@@ -71,6 +71,8 @@ install_what_is_missing() {
     done
     # For every target, since cargo-deny reads the manifests of all, and offline.
     quietly cargo-fetch cargo fetch --locked
+    # Fails where the lock file of the fuzz targets is behind.
+    quietly cargo-fetch-fuzz cargo fetch --locked --manifest-path fuzz/Cargo.toml
 }
 
 # Is also right where cargo-deny cannot be had.
