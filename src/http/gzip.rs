@@ -25,15 +25,16 @@ const MARK: [u8; 4] = [0, 0, 0xff, 0xff];
 /// Packs pages, one after the other.
 #[derive(Debug)]
 pub struct Packer {
-    deflate: Compress,
+    compress: Compress,
+    /// Where a piece is packed, kept for the next one.
     room: Vec<u8>,
     /// The pieces of the last page, by the hash of their text. At 128 bits, no two texts share one.
-    known: HashMap<u128, Piece>,
+    known: HashMap<u128, Deflated>,
 }
 
-/// A packed piece.
+/// A piece, packed.
 #[derive(Debug)]
-struct Piece {
+struct Deflated {
     /// Blocks that end with a byte and point to nothing before them.
     blocks: Box<[u8]>,
     /// Of the text, and its length.
@@ -42,7 +43,7 @@ struct Piece {
 
 impl Default for Packer {
     fn default() -> Self {
-        Self { deflate: Compress::new(Compression::fast(), false), room: Vec::new(), known: HashMap::new() }
+        Self { compress: Compress::new(Compression::fast(), false), room: Vec::new(), known: HashMap::new() }
     }
 }
 
@@ -55,13 +56,13 @@ impl Packer {
         sink.write_all(&HEADER)?;
         for text in page {
             let hash = XxHash3_128::oneshot(text.as_bytes());
-            let piece = match before.remove(&hash) {
-                Some(piece) => piece,
-                None => self.piece(text.as_bytes())?,
+            let packed = match before.remove(&hash) {
+                Some(packed) => packed,
+                None => self.deflate(text.as_bytes())?,
             };
-            whole.combine(&piece.crc);
-            sink.write_all(&piece.blocks)?;
-            self.known.insert(hash, piece);
+            whole.combine(&packed.crc);
+            sink.write_all(&packed.blocks)?;
+            self.known.insert(hash, packed);
         }
         sink.write_all(&END)?;
         sink.write_all(&whole.sum().to_le_bytes())?;
@@ -69,19 +70,19 @@ impl Packer {
         sink.flush()
     }
 
-    fn piece(&mut self, text: &[u8]) -> io::Result<Piece> {
-        self.deflate.reset();
+    fn deflate(&mut self, text: &[u8]) -> io::Result<Deflated> {
+        self.compress.reset();
         // More than packing can add: where room runs out, miniz_oxide may leave the mark out
         // (https://github.com/Frommi/miniz_oxide/issues/105).
         self.room.clear();
         self.room.reserve(text.len() + text.len() / 8 + 1024);
-        self.deflate.compress_vec(text, &mut self.room, FlushCompress::Sync)?;
+        self.compress.compress_vec(text, &mut self.room, FlushCompress::Sync)?;
         if !self.room.ends_with(&MARK) {
             return Err(io::Error::other("a piece was not packed to its end"));
         }
         let mut crc = Crc::new();
         crc.update(text);
-        Ok(Piece { blocks: self.room.as_slice().into(), crc })
+        Ok(Deflated { blocks: self.room.as_slice().into(), crc })
     }
 }
 
@@ -139,7 +140,7 @@ mod tests {
         let [a, b, c, other] = ["a", "b", "c", "!"].map(|letter| letter.repeat(1_000));
         let mut packer = Packer::default();
         packed(&mut packer, &[a.clone(), b.clone()]);
-        let planted = packer.piece(other.as_bytes()).unwrap();
+        let planted = packer.deflate(other.as_bytes()).unwrap();
         packer.known.insert(XxHash3_128::oneshot(a.as_bytes()), planted);
         assert_eq!(unpacked(&packed(&mut packer, &[c.clone(), a.clone()])), [c.clone(), other].concat());
         // Nor is kept what was not on it.

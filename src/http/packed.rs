@@ -1,9 +1,9 @@
 //! The page of metrics, packed with gzip: made once for all who wait for it.
 //!
-//! Packing costs more than all else about a scrape. So one page is made at a time, and those who ask meanwhile
-//! get the next one together: it is as fresh as if it were theirs alone, since it is begun after they asked. However
-//! many scrape, they cost no more than one core. What a slow reader has not taken is kept meanwhile, which
-//! is a twentieth of a page as it is written.
+//! A page of ten thousand tokens takes a tenth of a second. So one is made at a time, and those who ask meanwhile
+//! get the next one together: it is as fresh as if it were theirs alone, since it is begun after they asked.
+//! However many scrape, they cost no more than one core. What a slow reader has not taken is kept meanwhile,
+//! which is a twentieth of a page as it is written.
 
 use std::{
     fmt,
@@ -23,6 +23,9 @@ use super::gzip::Packer;
 
 /// How long a packed piece is, about: the first should be there soon.
 const PIECE: usize = 16 * 1024;
+
+/// Why a page need not be made to its end.
+const NOBODY_READS: io::ErrorKind = io::ErrorKind::BrokenPipe;
 
 /// A piece of a packed page; `None` after the last. Where that does not come, the page broke off.
 type Piece = Option<Bytes>;
@@ -80,9 +83,13 @@ impl<P: Iterator<Item = String> + 'static> Press<P> {
                 }
                 mem::take(&mut line.waiting)
             };
-            // An error means that nobody reads any more. A panic is told of where it happens; it breaks this page
-            // off, and not the next.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.make(readers)));
+            // A panic is told of where it happens; it breaks this page off, and not the next.
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(readers)));
+            if let Ok(Err(error)) = made
+                && error.kind() != NOBODY_READS
+            {
+                tracing::error!(%error, "a packed page of metrics has broken off");
+            }
         }
     }
 
@@ -111,7 +118,7 @@ struct Readers {
 impl Readers {
     fn tell(&mut self, piece: &Piece) -> io::Result<()> {
         self.readers.retain(|reader| reader.send(piece.clone()).is_ok());
-        if self.readers.is_empty() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+        if self.readers.is_empty() { Err(NOBODY_READS.into()) } else { Ok(()) }
     }
 }
 
