@@ -28,6 +28,15 @@ fn write(place: &Path) -> Source {
     Source::File(file)
 }
 
+/// The same of which every token is wrong, thrice.
+fn write_wrong(place: &Path) -> Source {
+    let wrong = |index| format!("  token-{index:06}: {{credential_file: a, interval: 5m}}\n");
+    let file = place.join("wrong.yaml");
+    let yaml = format!("tokens:\n{}", (0..TOKENS).map(wrong).collect::<String>());
+    fs::write(&file, yaml).unwrap_or_else(|error| panic!("{error}"));
+    Source::File(file)
+}
+
 pub(crate) fn configuration(criterion: &mut Criterion<CpuTime>) {
     let place = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let source = write(place.path());
@@ -35,6 +44,13 @@ pub(crate) fn configuration(criterion: &mut Criterion<CpuTime>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mut group = criterion.benchmark_group("config of 10000");
     group.bench_function("load", |bencher| bencher.iter(load));
+    let wrong = write_wrong(place.path());
+    group.bench_function("refuse", |bencher| {
+        bencher.iter(|| match config::load(&wrong, &Environment::default()) {
+            Ok(_) => panic!("there is nothing wrong"),
+            Err(errors) => assert!(errors.findings().len() > 2 * TOKENS),
+        });
+    });
     let config = load().config;
     group.bench_function("gather", |bencher| bencher.iter(|| config::gather(&config, &*clock)));
     let Gathered { tokens, .. } = config::gather(&config, &*clock);

@@ -271,8 +271,12 @@ impl Report {
             let finding = self.finding(path, text.into());
             self.errors.borrow_mut().push((path.clone(), finding));
             let mut wrong = self.wrong.borrow_mut();
-            // What is around a known one is known.
-            path.outwards().take_while(|path| wrong.insert((*path).clone())).for_each(drop);
+            for around in path.outwards() {
+                if !wrong.insert(around.clone()) {
+                    // Then so is what is around it.
+                    break;
+                }
+            }
         }
     }
 
@@ -302,7 +306,8 @@ impl Report {
         errors.sort_by(|(path, finding), (other, another)| {
             (finding.line(), path.steps()).cmp(&(another.line(), other.steps()))
         });
-        // Only now that those of one place stand together: there may be one for each of thousands of tokens.
+        // Compared only with those of the same place, which stand together now: there may be some for each of
+        // thousands of tokens.
         let mut told: Vec<(Path, Finding)> = Vec::with_capacity(errors.len());
         for (path, finding) in errors {
             let mut of_place = told.iter().rev().take_while(|(known, _)| *known == path);

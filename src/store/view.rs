@@ -179,6 +179,7 @@ pub struct CredentialView {
 pub struct Counts {
     /// Probes made.
     pub probes: u64,
+    /// A token that fails every second reaches the end of these after a century.
     failures: [u32; Reason::ALL.len()],
 }
 
