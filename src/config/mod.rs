@@ -75,8 +75,28 @@ pub struct Config {
     environment: Environment,
 }
 
+impl Config {
+    /// Takes over what is the same as before: so it is in memory once, though others keep it from before, and is
+    /// seen to be the same at a glance.
+    fn share(&mut self, before: &Self) {
+        for (name, workspace) in &mut self.workspaces {
+            if let Some(old) = before.workspaces.get(name).filter(|old| *old == workspace) {
+                workspace.clone_from(old);
+            }
+        }
+        // Both are sorted.
+        let mut olds = before.tokens.iter().peekable();
+        for token in &mut self.tokens {
+            while olds.next_if(|old| old.spec.name < token.spec.name).is_some() {}
+            if let Some(old) = olds.next_if(|old| *old == token) {
+                token.clone_from(old);
+            }
+        }
+    }
+}
+
 /// A token and where its credential is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfiguredToken {
     /// The token.
     pub spec: Arc<TokenSpec>,

@@ -199,8 +199,9 @@ impl Current {
         self.inputs = inputs;
         self.refused = loaded.is_err();
         match loaded {
-            Ok(Loaded { config, warnings }) => {
+            Ok(Loaded { mut config, warnings }) => {
                 tracing::info!("configuration reloaded");
+                config.share(&self.desired.config);
                 self.warnings = warnings;
                 Ok(Arc::new(config))
             }
@@ -288,6 +289,44 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_reload_leaves_alone_is_kept_once() {
+        let place = tempfile::tempdir().unwrap();
+        let config = place.path().join("config.yaml");
+        let write = |tokens: &[&str]| {
+            let workspaces = "{a: {url: 'https://a.hex.tech'}, b: {url: 'https://b.hex.tech'}}";
+            let text = format!("workspaces: {workspaces}\ntokens: {{{}}}", tokens.join(", "));
+            std::fs::write(&config, text).unwrap();
+        };
+        let stays = "stays: {credentials_file: s, workspace: b}";
+        let goes = "goes: {credentials_file: g, workspace: a}";
+        write(&["changes: {credentials_file: c, workspace: a}", goes, stays]);
+        let clock = Arc::new(SystemClock::start());
+        let source = Source::File(config.clone());
+        let mut current = Current::start(source, Environment::default(), clock).unwrap();
+        let before = current.desired.clone();
+
+        let comes = "comes: {credentials_file: g, workspace: a}";
+        write(&["changes: {credentials_file: c, workspace: a, token_owner: me}", comes, stays]);
+        current.look(true).unwrap();
+        let is_kept =
+            |token: &DesiredToken| before.tokens.iter().any(|old| Arc::ptr_eq(&old.spec, &token.spec));
+        let told = |token: &DesiredToken| {
+            (token.spec.name.to_string(), token.spec.token_owner.clone(), is_kept(token))
+        };
+        assert_eq!(
+            current.desired.tokens.iter().map(told).collect::<Vec<_>>(),
+            [
+                ("changes".to_owned(), Some("me".to_owned()), false),
+                ("comes".to_owned(), None, false),
+                ("stays".to_owned(), None, true),
+            ]
+        );
+        for (name, workspace) in &current.desired.config.workspaces {
+            assert!(Arc::ptr_eq(workspace, &before.config.workspaces[name]), "{name}");
         }
     }
 

@@ -21,11 +21,11 @@ pub(super) fn same_stack(a: &TokenSpec, b: &TokenSpec) -> bool {
 /// says of it.
 pub(super) fn is_untouched(
     known: &TokenView,
-    spec: &TokenSpec,
+    spec: &Arc<TokenSpec>,
     credential: CredentialView,
     hex_now: Timestamp,
 ) -> bool {
-    *known.spec == *spec
+    known.spec == *spec
         && known.credential == credential
         && judge(&known.record, spec, hex_now) == known.record.state()
 }
