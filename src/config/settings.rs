@@ -186,8 +186,14 @@ fn only_one(path: &Path, workspaces: &Workspaces, report: &Report) -> Option<Arc
     }
 }
 
+/// The names to choose from, or as many as one would read.
 fn listed(workspaces: &Workspaces) -> String {
-    workspaces.keys().map(Name::as_str).collect::<Vec<_>>().join(", ")
+    const READ: usize = 10;
+    let names = workspaces.keys().take(READ).map(Name::as_str).collect::<Vec<_>>().join(", ");
+    match workspaces.len().saturating_sub(READ) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
 }
 
 fn scopes(report: &Report, entries: &[Entry<'_>]) -> BTreeSet<Scope> {
