@@ -2,7 +2,7 @@
 # Measures what a probe, a token and a scrape cost, beside blackbox_exporter and a bare HTTP client, on one
 # upstream, and prints the tables of docs/PERFORMANCE.md.
 #
-#     scripts/compare.sh            about eighteen minutes
+#     scripts/compare.sh            about twenty minutes
 #     scripts/compare.sh --quick    about two minutes: smaller counts, and less to rely on
 #
 # Needs Rust, Python, openssl, nginx and Debian's prometheus-blackbox-exporter; installs what is missing where

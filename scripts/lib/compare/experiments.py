@@ -151,7 +151,7 @@ def answer(client, path, encoding="identity"):
 
 def remembering(stand, tools, upstream, sizes):
     """Bytes in memory by size of the fleet, with every token's history full: now, and at most."""
-    programs = [Exporter(stand, tools, upstream, "http, connections kept", tokens, 1) for tokens in sizes]
+    programs = [Exporter(stand, tools, upstream, "http, connections kept", tokens, 3) for tokens in sizes]
     found = {}
     for program in programs:
         stand.until("its histories are full", lambda: least_probes(program) > HISTORY, 300)
