@@ -76,8 +76,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Takes over what is the same as before: so it is in memory once, though others keep it from before, and is
-    /// seen to be the same at a glance.
+    /// Takes over what is the same as before, which the store and the schedule hold already: so it is in memory
+    /// once, and is seen to be the same without being compared.
     fn share(&mut self, before: &Self) {
         for (name, workspace) in &mut self.workspaces {
             if let Some(old) = before.workspaces.get(name).filter(|old| *old == workspace) {

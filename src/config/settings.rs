@@ -188,9 +188,9 @@ fn only_one(path: &Path, workspaces: &Workspaces, report: &Report) -> Option<Arc
 
 /// The names to choose from, or as many as one would read.
 fn listed(workspaces: &Workspaces) -> String {
-    const READ: usize = 10;
-    let names = workspaces.keys().take(READ).map(Name::as_str).collect::<Vec<_>>().join(", ");
-    match workspaces.len().saturating_sub(READ) {
+    const SHOWN: usize = 10;
+    let names = workspaces.keys().take(SHOWN).map(Name::as_str).collect::<Vec<_>>().join(", ");
+    match workspaces.len().saturating_sub(SHOWN) {
         0 => names,
         more => format!("{names} and {more} more"),
     }
