@@ -12,8 +12,9 @@ from stand import get
 
 OURS, PEER, BARE = "exporter", "peer", "bare client"
 
-# The probes of a token that are kept.
-HISTORY = 50
+# The probes of a token that are kept, and the seconds from one to the next while they are filled: any faster, and
+# the budgets' memory of the last minute, which no fleet at the default cadence has, would weigh more.
+HISTORY, FILLED_EVERY = 50, 3
 
 # Long enough for connections, caches and heaps to be as they stay.
 WARM_UP = 1
@@ -151,7 +152,8 @@ def answer(client, path, encoding="identity"):
 
 def remembering(stand, tools, upstream, sizes):
     """Bytes in memory by size of the fleet, with every token's history full: now, and at most."""
-    programs = [Exporter(stand, tools, upstream, "http, connections kept", tokens, 3) for tokens in sizes]
+    way = "http, connections kept"
+    programs = [Exporter(stand, tools, upstream, way, tokens, FILLED_EVERY) for tokens in sizes]
     found = {}
     for program in programs:
         stand.until("its histories are full", lambda: least_probes(program) > HISTORY, 300)
