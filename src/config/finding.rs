@@ -16,7 +16,7 @@ use super::yaml::{self, Lines};
 use crate::domain::{Name, secret};
 
 /// One thing that is wrong, or that deserves a look, with what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     path: String,
     place: Option<Place>,
@@ -105,7 +105,7 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 /// Where a value was set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     /// A line of the file.
     Line(u64),
@@ -306,16 +306,10 @@ impl Report {
         errors.sort_by(|(path, finding), (other, another)| {
             (finding.line(), path.steps()).cmp(&(another.line(), other.steps()))
         });
-        // Compared only with those of the same place, which stand together now: there may be some for each of
-        // thousands of tokens.
-        let mut told: Vec<(Path, Finding)> = Vec::with_capacity(errors.len());
-        for (path, finding) in errors {
-            let mut of_place = told.iter().rev().take_while(|(known, _)| *known == path);
-            if of_place.all(|(_, known)| *known != finding) {
-                told.push((path, finding));
-            }
-        }
-        Err(ConfigErrors(told.into_iter().map(|(_, finding)| finding).collect()))
+        // By hash, since thousands of tokens may be wrong. Places may differ whose names can't be shown.
+        let mut told = HashSet::with_capacity(errors.len());
+        errors.retain(|(_, finding)| told.insert(finding.clone()));
+        Err(ConfigErrors(errors.into_iter().map(|(_, finding)| finding).collect()))
     }
 
     fn finding(&self, path: &Path, text: String) -> Finding {
