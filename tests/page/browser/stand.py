@@ -216,6 +216,14 @@ class Visit:
         self.page.goto(self.origin + path)
         return self.page
 
+    def follow(self, element):
+        """Clicks on what leads to another page, and comes back once all of that is there.
+
+        A click by itself comes back with the page's first bytes.
+        """
+        with self.page.expect_event("load"):
+            element.click()
+
     def listed(self):
         """The names of the tokens that the list shows."""
         return self.page.locator("table.tokens tbody th a").all_inner_texts()
