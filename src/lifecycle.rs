@@ -27,11 +27,14 @@ pub fn forbid_core_dumps() -> std::io::Result<()> {
 
 /// The tasks of the process. Ending is asked for softly first: what is under way may finish.
 #[derive(Debug, Clone, Default)]
-pub struct Tasks {
+pub struct Tasks(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
     tracker: TaskTracker,
     soft: CancellationToken,
     hard: CancellationToken,
-    failed: Arc<AtomicBool>,
+    failed: AtomicBool,
 }
 
 impl Tasks {
@@ -43,46 +46,45 @@ impl Tasks {
     /// Runs a task until it ends or the process must. A task that panics ends the process: half a monitor
     /// is worse than none.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let (hard, tripwire) = (self.hard.clone(), Tripwire { tasks: self.clone(), name, ended: false });
+        let mut tripwire = Tripwire { tasks: self.clone(), name, ended: false };
         // On the heap, since a block that waits for what it has been given holds it twice.
-        let task = Box::pin(task);
-        self.tracker.spawn(async move {
-            let mut tripwire = tripwire;
+        let mut task = Box::pin(task);
+        self.0.tracker.spawn(async move {
             tokio::select! {
                 biased;
-                () = hard.cancelled() => {}
-                () = task => {}
+                () = tripwire.tasks.0.hard.cancelled() => {}
+                () = &mut task => {}
             }
-            tripwire.ended = true;
+            tripwire.disarm();
         });
     }
 
     /// Cancelled when the process is to end.
     pub fn stopping(&self) -> CancellationToken {
-        self.soft.clone()
+        self.0.soft.clone()
     }
 
     /// Asks all tasks to end.
     pub fn stop(&self) {
-        self.soft.cancel();
+        self.0.soft.cancel();
     }
 
     /// Ends the process because a part of it can't go on: half a monitor is worse than none.
     pub fn fail(&self) {
-        self.failed.store(true, Ordering::Relaxed);
-        self.soft.cancel();
+        self.0.failed.store(true, Ordering::Relaxed);
+        self.0.soft.cancel();
     }
 
     /// Waits for the end of all tasks, and ends those that take longer than `grace`. `true`: all went well.
     pub async fn finish(&self, grace: Duration) -> bool {
-        self.soft.cancel();
-        self.tracker.close();
-        if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
+        self.0.soft.cancel();
+        self.0.tracker.close();
+        if tokio::time::timeout(grace, self.0.tracker.wait()).await.is_err() {
             warn!("some tasks did not end within the grace period and are cut off");
-            self.hard.cancel();
-            self.tracker.wait().await;
+            self.0.hard.cancel();
+            self.0.tracker.wait().await;
         }
-        !self.failed.load(Ordering::Relaxed)
+        !self.0.failed.load(Ordering::Relaxed)
     }
 }
 
@@ -103,6 +105,12 @@ struct Tripwire {
     tasks: Tasks,
     name: &'static str,
     ended: bool,
+}
+
+impl Tripwire {
+    fn disarm(&mut self) {
+        self.ended = true;
+    }
 }
 
 impl Drop for Tripwire {

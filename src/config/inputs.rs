@@ -1,7 +1,9 @@
-//! The files that a configuration was made of, with what they held, so that a change is noticed.
+//! The files that a configuration was made of, so that a change is noticed. What they held is not kept, since it
+//! may be long, and a password: a hash tells it apart, with a key that nobody knows.
 
 use std::{
     cell::RefCell,
+    hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
 };
 
@@ -14,19 +16,20 @@ type Bytes = Zeroizing<Vec<u8>>;
 /// Reads files for a configuration and remembers them.
 pub(super) struct Inputs {
     base: PathBuf,
+    hasher: RandomState,
     read: RefCell<Vec<Input>>,
 }
 
 struct Input {
     path: PathBuf,
     limit: u64,
-    held: Result<Bytes, Unreadable>,
+    held: Result<u64, Unreadable>,
 }
 
 impl Inputs {
     /// Relative paths start from `base`.
     pub(super) fn below(base: &Path) -> Self {
-        Self { base: base.to_owned(), read: RefCell::default() }
+        Self { base: base.to_owned(), hasher: RandomState::new(), read: RefCell::default() }
     }
 
     /// The path as the system takes it.
@@ -48,7 +51,7 @@ impl Inputs {
     ) -> Result<(Bytes, T), Unreadable> {
         let path = self.resolve(path);
         let content = file::read(&path, limit);
-        let held = content.as_ref().map(|content| content.bytes.clone()).map_err(|reason| *reason);
+        let held = self.held(&content);
         self.read.borrow_mut().push(Input { path, limit, held });
         content.map(|content| {
             let inspected = inspect(&content);
@@ -58,9 +61,14 @@ impl Inputs {
 
     /// Whether one of the files holds something else now.
     pub(super) fn have_changed(&self) -> bool {
-        self.read.borrow().iter().any(|input| {
-            let now = file::read(&input.path, input.limit).map(|content| content.bytes);
-            now != input.held
-        })
+        let has_changed = |input: &Input| self.held(&file::read(&input.path, input.limit)) != input.held;
+        self.read.borrow().iter().any(has_changed)
+    }
+
+    fn held(&self, content: &Result<Content, Unreadable>) -> Result<u64, Unreadable> {
+        content
+            .as_ref()
+            .map(|content| self.hasher.hash_one(content.bytes.as_slice()))
+            .map_err(|reason| *reason)
     }
 }

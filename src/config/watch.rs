@@ -33,7 +33,7 @@ pub struct Desired {
     /// The configuration in force.
     pub config: Arc<Config>,
     /// Its tokens by name, those of directories included.
-    pub tokens: Vec<DesiredToken>,
+    pub tokens: Arc<[DesiredToken]>,
     /// How the last attempt to read all of this went.
     pub reload: Reload,
 }
@@ -170,7 +170,8 @@ impl Current {
         let mut gatherer = Gatherer::default();
         let found = gatherer.gather(&config, now);
         let reload = Reload { successful: found.directories_readable, last_success: now.at };
-        let desired = Desired { generation: 1, config: Arc::new(config), tokens: found.tokens, reload };
+        let desired =
+            Desired { generation: 1, config: Arc::new(config), tokens: found.tokens.into(), reload };
         let said = BTreeSet::new();
         let mut current =
             Self { source, environment, clock, inputs, refused: false, warnings, gatherer, said, desired };
@@ -223,9 +224,10 @@ impl Current {
         let newly = successful && (reloaded || !before.reload.successful);
         let last_success = if newly { now.at } else { before.reload.last_success };
         let reload = Reload { successful, last_success };
-        if reloaded || reload != before.reload || tokens != before.tokens {
+        if reloaded || reload != before.reload || *tokens != *before.tokens {
             note_changes(&before.tokens, &tokens);
-            self.desired = Desired { generation: before.generation + 1, config, tokens, reload };
+            self.desired =
+                Desired { generation: before.generation + 1, config, tokens: tokens.into(), reload };
         }
     }
 

@@ -221,7 +221,7 @@ fn latest_trouble(record: &TokenRecord) -> Option<&Try> {
     let life = record.last_try(record.life_check(), None).filter(|tried| !accepted(tried));
     let other = || {
         let tries = record.tries().iter().map(|(_, tried)| tried);
-        tries.filter(|tried| !tried.reason.is_conclusive()).max_by_key(|tried| tried.at.up)
+        tries.filter(|tried| !tried.reason.is_conclusive()).max_by_key(|tried| tried.at)
     };
     life.or_else(other)
 }

@@ -2,31 +2,29 @@
 
 use std::time::Duration;
 
-use super::Moment;
-
 /// The last settled answer about one scope or project.
 ///
 /// A grant counts at once. A denial changes a required right only when a repeat, some time later, agrees:
-/// one odd answer must not page anybody.
+/// one odd answer must not page anybody. All times are by uptime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Finding {
     settled: Option<bool>,
-    doubted_since: Option<Moment>,
-    concluded: Option<Moment>,
+    doubted_since: Option<Duration>,
+    concluded: Option<Duration>,
     by_plan: bool,
 }
 
 impl Finding {
     /// The right is there.
-    pub fn grant(&mut self, now: Moment) {
+    pub fn grant(&mut self, now: Duration) {
         *self = Self { settled: Some(true), concluded: Some(now), ..Self::default() };
     }
 
     /// The right is not there; `by_plan` where the workspace's plan is what lacks. Counts once a denial at
     /// least `repeat_after` older has said so too.
-    pub fn deny(&mut self, now: Moment, repeat_after: Duration, by_plan: bool) {
+    pub fn deny(&mut self, now: Duration, repeat_after: Duration, by_plan: bool) {
         let first = *self.doubted_since.get_or_insert(now);
-        if repeat_after.is_zero() || now.since(first) >= repeat_after {
+        if repeat_after.is_zero() || now.saturating_sub(first) >= repeat_after {
             self.settled = Some(false);
         }
         self.concluded = Some(now);
@@ -60,12 +58,12 @@ impl Finding {
     }
 
     /// Since when every answer was a denial.
-    pub fn denied_since(self) -> Option<Moment> {
+    pub fn denied_since(self) -> Option<Duration> {
         self.doubted_since
     }
 
     /// When the latest conclusive answer came.
-    pub fn concluded(self) -> Option<Moment> {
+    pub fn concluded(self) -> Option<Duration> {
         self.concluded
     }
 
@@ -96,10 +94,9 @@ impl ProjectFinding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
-    fn at(seconds: u64) -> Moment {
-        Moment { at: Timestamp::UNIX_EPOCH, up: Duration::from_secs(seconds) }
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     const MINUTE: Duration = Duration::from_mins(1);

@@ -9,8 +9,8 @@ use super::{Moment, Outcome, Question, Reason, TokenState, expiry::Told, life::P
 /// The latest probe of one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Try {
-    /// When it ended.
-    pub at: Moment,
+    /// When it ended, by uptime.
+    pub at: Duration,
     /// Its outcome.
     pub reason: Reason,
     /// Its HTTP status, 0 without an answer.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Cadence, Moment};
+use super::Cadence;
 
 /// How many 401s in a row make a verdict.
 pub const REJECTIONS_IN_A_ROW: u32 = 3;
@@ -36,15 +36,16 @@ pub struct Rejection {
     pub expired: bool,
     /// How often it was probed since.
     pub probes: u32,
-    /// Its first 401, and when it was confirmed. `None` where it was remembered from an earlier process.
-    pub seen: Option<(Moment, Moment)>,
+    /// Its first 401, and when it was confirmed, by uptime. `None` where it was remembered from an earlier
+    /// process.
+    pub seen: Option<(Duration, Duration)>,
 }
 
 /// A rejection that awaits confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
-    /// The first 401.
-    pub first: Moment,
+    /// The first 401, by uptime.
+    pub first: Duration,
     /// 401s in a row, and since the end of a mass rejection.
     pub rejections: u32,
     /// When a mass rejection ends, by uptime.
@@ -53,19 +54,18 @@ pub struct Pending {
 
 impl Pending {
     /// A first 401.
-    pub fn start(now: Moment) -> Self {
+    pub fn start(now: Duration) -> Self {
         Self { first: now, rejections: 0, held_until: None }
     }
 
     /// Counts one more 401. `true`: it is confirmed.
-    pub fn confirm(&mut self, now: Moment, peers: Peers, cadence: &Cadence) -> bool {
+    pub fn confirm(&mut self, now: Duration, peers: Peers, cadence: &Cadence) -> bool {
         self.rejections += 1;
         if self.rejections < REJECTIONS_IN_A_ROW {
             return false;
         }
-        self.held_until =
-            peers.mass_rejection(self.first).map(|start| start.up + cadence.mass_rejection_hold);
-        self.held_until.is_none_or(|end| now.up >= end)
+        self.held_until = peers.mass_rejection(self.first).map(|start| start + cadence.mass_rejection_hold);
+        self.held_until.is_none_or(|end| now >= end)
     }
 
     /// Whether one more 401 would be its death. Before it, another token is asked as a witness: where that
@@ -99,31 +99,26 @@ impl Pending {
 pub struct Peers {
     /// The earliest first 401 of those that are pending, or were rejected within the last minutes, and
     /// later than the last acceptance of any.
-    pub first_rejection: Option<Moment>,
+    pub first_rejection: Option<Duration>,
     /// When any of them was last accepted.
-    pub accepted: Option<Moment>,
+    pub accepted: Option<Duration>,
 }
 
 impl Peers {
     /// What these others say now. Whoever was rejected before Hex last accepted one of them has died for
     /// itself, and speaks for nobody else.
-    pub fn of(peers: &[Peer], now: Moment) -> Self {
-        let accepted = peers.iter().filter_map(|peer| peer.accepted).max_by_key(|accepted| accepted.up);
-        let since = |first: &Moment| accepted.is_none_or(|accepted| accepted.up < first.up);
-        let first_rejection = peers
-            .iter()
-            .filter_map(|peer| peer.recent_rejection(now))
-            .filter(since)
-            .min_by_key(|first| first.up);
+    pub fn of(peers: &[Peer], now: Duration) -> Self {
+        let accepted = peers.iter().filter_map(|peer| peer.accepted).max();
+        let since = |first: &Duration| accepted.is_none_or(|accepted| accepted < *first);
+        let first_rejection = peers.iter().filter_map(|peer| peer.recent_rejection(now)).filter(since).min();
         Self { first_rejection, accepted }
     }
 
     /// The first 401 of a mass rejection that `own_first` belongs to: others are rejected too, and none
     /// has been accepted since.
-    fn mass_rejection(self, own_first: Moment) -> Option<Moment> {
-        let first = self.first_rejection?;
-        let start = if first.up < own_first.up { first } else { own_first };
-        self.accepted.is_none_or(|accepted| accepted.up < start.up).then_some(start)
+    fn mass_rejection(self, own_first: Duration) -> Option<Duration> {
+        let start = self.first_rejection?.min(own_first);
+        self.accepted.is_none_or(|accepted| accepted < start).then_some(start)
     }
 }
 
@@ -135,16 +130,16 @@ pub struct Peer {
     /// Its pending rejection.
     pub pending: Option<Pending>,
     /// When it was last accepted.
-    pub accepted: Option<Moment>,
+    pub accepted: Option<Duration>,
 }
 
 impl Peer {
     /// The first 401 of one that is pending or was confirmed within the last minutes.
-    fn recent_rejection(&self, now: Moment) -> Option<Moment> {
+    fn recent_rejection(&self, now: Duration) -> Option<Duration> {
         match (self.pending, self.life) {
             (Some(pending), _) => Some(pending.first),
             (None, Life::Rejected(Rejection { seen: Some((first, confirmed)), .. })) => {
-                (now.since(confirmed) <= RECENT).then_some(first)
+                (now.saturating_sub(confirmed) <= RECENT).then_some(first)
             }
             _ => None,
         }
@@ -153,13 +148,10 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
-    fn at(seconds: u64) -> Moment {
-        let offset = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap());
-        Moment { at: Timestamp::UNIX_EPOCH + offset, up: Duration::from_secs(seconds) }
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     fn pending(first: u64) -> Peer {

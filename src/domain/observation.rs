@@ -1,7 +1,7 @@
 //! What one probe saw: the status or failure, the time it took, and the few fields of the body that the
 //! rules need. Nothing else of an answer is kept, and no text of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -130,7 +130,7 @@ pub enum Facts {
         /// `token.exp`.
         exp: Exp,
         /// `org.id`.
-        org_id: Option<String>,
+        org_id: Option<Arc<str>>,
         /// Whether the answer describes a user, as for personal tokens.
         describes_user: bool,
     },

@@ -1,6 +1,6 @@
 //! All that is known of one token: every outcome is applied here, and nowhere else.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -25,11 +25,11 @@ pub struct TokenRecord {
     life: Life,
     pending: Option<Pending>,
     ask_at_once: bool,
-    accepted: Option<(Moment, Timestamp)>,
+    accepted: Option<(Duration, Timestamp)>,
     last_success: Option<Timestamp>,
-    answered: Option<(Moment, bool)>,
+    answered: Option<(Duration, bool)>,
     told: Told,
-    org_id: Option<String>,
+    org_id: Option<Arc<str>>,
     identity_missing: bool,
     projects_seen: Option<(usize, bool)>,
     scopes: SmallMap<Scope, Finding>,
@@ -170,7 +170,7 @@ impl TokenRecord {
         let reason = heard.outcome.reason;
         let concluded = if reason.is_conclusive() { Some(heard.now.at) } else { before };
         let Heard { status, duration, now, .. } = *heard;
-        self.tries.insert(key, Try { at: now, reason, status, duration, concluded, current: true });
+        self.tries.insert(key, Try { at: now.up, reason, status, duration, concluded, current: true });
     }
 
     fn hear_life(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
@@ -189,9 +189,9 @@ impl TokenRecord {
     fn accept(&mut self, heard: &Heard<'_>) {
         self.life = Life::Alive;
         self.pending = None;
-        self.accepted = Some((heard.now, heard.hex_now));
+        self.accepted = Some((heard.now.up, heard.hex_now));
         self.last_success = Some(heard.now.at);
-        self.answered = Some((heard.now, true));
+        self.answered = Some((heard.now.up, true));
         if let Facts::Identity { exp, org_id, describes_user } = &heard.outcome.facts {
             self.told = self.told.after(*exp);
             if org_id.is_some() {
@@ -204,22 +204,22 @@ impl TokenRecord {
     }
 
     fn reject(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
-        let is_first = self.answered.replace((heard.now, false)).is_none();
+        let is_first = self.answered.replace((heard.now.up, false)).is_none();
         if let Life::Rejected(rejection) = &mut self.life {
             // The first answer after a remembered death is its confirmation.
             rejection.probes = rejection.probes.saturating_add(u32::from(!is_first));
             return;
         }
-        let mut pending = self.pending.unwrap_or_else(|| Pending::start(heard.now));
-        if pending.confirm(heard.now, heard.peers, cadence) {
-            self.die(pending, spec, heard.now, heard.hex_now);
+        let mut pending = self.pending.unwrap_or_else(|| Pending::start(heard.now.up));
+        if pending.confirm(heard.now.up, heard.peers, cadence) {
+            self.die(pending, spec, heard.now.up, heard.hex_now);
         } else {
             self.pending = Some(pending);
             effects.pending = true;
         }
     }
 
-    fn die(&mut self, pending: Pending, spec: &TokenSpec, now: Moment, hex_now: Timestamp) {
+    fn die(&mut self, pending: Pending, spec: &TokenSpec, now: Duration, hex_now: Timestamp) {
         let due = hex_now.checked_add(super::expiry::GRACE).unwrap_or(hex_now);
         let expired = self.expiry(spec).date().is_some_and(|date| date <= due);
         self.life = Life::Rejected(Rejection { expired, probes: 0, seen: Some((pending.first, now)) });
@@ -229,7 +229,7 @@ impl TokenRecord {
     /// Takes a pending rejection for confirmed: for a single round, which can't wait for more repeats.
     pub fn confirm_rejection(&mut self, spec: &TokenSpec, now: Moment, hex_now: Timestamp) {
         if let Some(pending) = self.pending {
-            self.die(pending, spec, now, hex_now);
+            self.die(pending, spec, now.up, hex_now);
             self.settle(spec, now, hex_now);
         }
     }
@@ -240,7 +240,7 @@ impl TokenRecord {
             Some(scope) if !spec.required_scopes.contains(&scope) => Duration::ZERO,
             _ => DENIAL_REPEAT.min(cadence.interval),
         };
-        let now = heard.now;
+        let now = heard.now.up;
         match (check, project) {
             (Check::Identity | Check::DryRunGuard, _) => {}
             (Check::ProjectVisible, Some((name, _))) => {
@@ -276,7 +276,7 @@ impl TokenRecord {
     }
 }
 
-fn hear_right(finding: &mut Finding, reason: Reason, now: Moment, repeat_after: Duration) {
+fn hear_right(finding: &mut Finding, reason: Reason, now: Duration, repeat_after: Duration) {
     match reason {
         Reason::Ok => finding.grant(now),
         Reason::Forbidden => finding.deny(now, repeat_after, false),
@@ -342,8 +342,8 @@ impl TokenRecord {
         self.last_success
     }
 
-    /// The last conclusive answer about life: when, and whether the token was accepted.
-    pub fn answered(&self) -> Option<(Moment, bool)> {
+    /// The last conclusive answer about life: when by uptime, and whether the token was accepted.
+    pub fn answered(&self) -> Option<(Duration, bool)> {
         self.answered
     }
 

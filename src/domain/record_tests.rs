@@ -70,7 +70,7 @@ impl Ear {
     }
 
     fn identity(&mut self, second: u64, org: &str, exp: Exp) {
-        let facts = Facts::Identity { exp, org_id: Some(org.to_owned()), describes_user: false };
+        let facts = Facts::Identity { exp, org_id: Some(org.into()), describes_user: false };
         self.hear(second, Check::Identity, Reason::Ok, facts);
     }
 
@@ -186,8 +186,7 @@ fn any_facts(check: Check, reason: Reason, dice: u8) -> Facts {
                 Exp::Nonsense,
                 Exp::Number(1_790_000_000.0 + 40.0 * f64::from(dice)),
             ][usize::from(dice % 4)],
-            org_id: (!dice.is_multiple_of(3))
-                .then(|| if dice % 3 == 1 { "ours" } else { "theirs" }.to_owned()),
+            org_id: (!dice.is_multiple_of(3)).then(|| if dice % 3 == 1 { "ours" } else { "theirs" }.into()),
             describes_user: dice.is_multiple_of(2),
         },
         (Check::ProjectVisible, Reason::Ok) => Facts::Project { unavailable: false },

@@ -175,5 +175,5 @@ fn is_its_own(record: &TokenRecord, spec: &TokenSpec, denied: Finding) -> bool {
         scope.concluded()
     };
     !spec.required_scopes.contains(&Scope::ProjectsRead)
-        || denied.denied_since().zip(granted_at()).is_some_and(|(denied, granted)| denied.up <= granted.up)
+        || denied.denied_since().zip(granted_at()).is_some_and(|(denied, granted)| denied <= granted)
 }

@@ -100,7 +100,7 @@ impl Token<'_> {
     /// A value of the latest probe of each check, of whichever project.
     fn latest<V>(&self, value: impl Fn(&Try) -> V) -> impl Iterator<Item = (&'static str, V)> {
         self.checks(move |tries| {
-            tries.iter().map(|(_, tried)| tried).max_by_key(|tried| tried.at.up).map(&value)
+            tries.iter().map(|(_, tried)| tried).max_by_key(|tried| tried.at).map(&value)
         })
     }
 

@@ -76,11 +76,7 @@ fn facts(json: &Json, check: Check) -> Facts {
     match check {
         Check::Identity => Facts::Identity {
             exp: exp(json),
-            org_id: json
-                .get("org")
-                .and_then(|org| org.text("id"))
-                .filter(|id| is_org_id(id))
-                .map(str::to_owned),
+            org_id: json.get("org").and_then(|org| org.text("id")).filter(|id| is_org_id(id)).map(Into::into),
             describes_user: json.has("id") || json.has("email"),
         },
         Check::ProjectsRead => Facts::Projects {

@@ -136,7 +136,7 @@ impl Timing<'_> {
             let is_life = due.question.check == self.record.life_check();
             if is_life && self.record.pending().is_none() {
                 let last = self.record.last_try(due.question.check, None);
-                let stale = last.map_or(Duration::ZERO, |tried| tried.at.up + STALE_IDENTITY);
+                let stale = last.map_or(Duration::ZERO, |tried| tried.at + STALE_IDENTITY);
                 if stale <= asked {
                     due.at = due.at.min(stale);
                 }
@@ -188,7 +188,7 @@ impl Timing<'_> {
         let at = match self.record.last_try(check, None).filter(|tried| tried.current) {
             None => Duration::ZERO,
             Some(_) if self.record.is_asked_at_once() => Duration::ZERO,
-            Some(tried) => self.next_life(tried.at.up),
+            Some(tried) => self.next_life(tried.at),
         };
         // A dead one that is asked whether it lives again can wait: that is no confirmation.
         let is_witness = self.record.is_asked_at_once() && !matches!(self.record.life(), Life::Rejected(_));
@@ -225,7 +225,7 @@ impl Timing<'_> {
     fn life_interval(&self) -> Duration {
         match (self.record.pending(), self.record.life()) {
             (Some(pending), _) => {
-                let last = self.record.answered().map_or(self.now.up, |(at, _)| at.up);
+                let last = self.record.answered().map_or(self.now.up, |(at, _)| at);
                 pending.next_repeat(last, self.cadence).saturating_sub(last)
             }
             (None, Life::Rejected(rejection)) => {
@@ -239,7 +239,7 @@ impl Timing<'_> {
 
     /// A stack without `/users/me` may get it any day.
     fn identity_again(&self) -> Due {
-        let last = self.record.last_try(Check::Identity, None).map_or(Duration::ZERO, |tried| tried.at.up);
+        let last = self.record.last_try(Check::Identity, None).map_or(Duration::ZERO, |tried| tried.at);
         let at = last + self.stretched(self.cadence.scope_interval);
         Due { at, class: Class::Right, question: Question::of(Check::Identity) }
     }
@@ -251,9 +251,9 @@ impl Timing<'_> {
                 Question { run: Some(run.clone()), ..Question::about(Check::DryRunGuard, name, id) };
             let last = self.record.last_try(Check::DryRunGuard, Some(name)).filter(|guard| {
                 let run = self.record.last_try(Check::ProjectsRun, Some(name));
-                run.is_none_or(|run| guard.at.up > run.at.up)
+                run.is_none_or(|run| guard.at > run.at)
             });
-            let at = last.map_or(Duration::ZERO, |tried| tried.at.up + self.cadence.interval);
+            let at = last.map_or(Duration::ZERO, |tried| tried.at + self.cadence.interval);
             Some(Due { at, class: Class::Identity, question })
         })
     }
@@ -289,11 +289,11 @@ impl Timing<'_> {
 
     /// Whether a project has come to look missing since it was last asked whether any may be seen.
     pub(super) fn is_a_project_missing(&self) -> bool {
-        let asked = self.current_try(Check::ProjectsRead, None).map(|tried| tried.at.up);
+        let asked = self.current_try(Check::ProjectsRead, None).map(|tried| tried.at);
         let is_required = self.spec.required_scopes.contains(&Scope::ProjectsRead);
         let missing =
             self.spec.projects.keys().filter_map(|name| self.record.project(name)?.visible.denied_since());
-        is_required && missing.map(|since| since.up).max() > asked
+        is_required && missing.max() > asked
     }
 
     fn projects(&self) -> impl Iterator<Item = Due> {
@@ -324,9 +324,9 @@ impl Timing<'_> {
         let at = match last {
             None => Duration::ZERO,
             Some(tried) if self.is_settled(check, tried.reason) => {
-                self.stroke(check, project, tried.at.up, interval)
+                self.stroke(check, project, tried.at, interval)
             }
-            Some(tried) => tried.at.up + interval,
+            Some(tried) => tried.at + interval,
         };
         Due { at, class, question }
     }

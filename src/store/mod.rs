@@ -157,7 +157,7 @@ impl Store {
     ) -> Option<Observed> {
         let sent = sent.map(|(workspace, secret)| (&workspace.origin, secret.digest(&self.key)));
         let now = self.clock.now();
-        let outcome = classify(observation);
+        let mut outcome = classify(observation);
         let mut guard = self.lock();
         let inner = &mut *guard;
         let cadence = inner.cadence;
@@ -172,6 +172,7 @@ impl Store {
         }
         let workspace = inner.workspaces.get_mut(&spec.workspace.name)?;
         workspace.hear(observation, &outcome, now);
+        workspace.share_org_id(&mut outcome.facts);
         let mut observed =
             Observed { reason: Some(outcome.reason), by_hex: outcome.by_hex, ..Observed::default() };
         if let Some(pause) = rate_limit_pause(observation) {
@@ -230,9 +231,13 @@ impl Store {
     }
 
     /// Notes the intervals in force of a token's checks.
-    pub fn note_intervals(&self, name: &Name, intervals: Box<[(Check, Duration)]>) {
-        if let Some(view) = self.lock().tokens.get_mut(name) {
-            Arc::make_mut(view).intervals = intervals;
+    pub fn note_intervals(&self, name: &Name, intervals: Arc<[(Check, Duration)]>) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        if let Some(view) = inner.tokens.get_mut(name)
+            && let Some(workspace) = inner.workspaces.get_mut(&view.spec.workspace.name)
+        {
+            Arc::make_mut(view).intervals = workspace.share_intervals(intervals);
         }
     }
 

@@ -20,7 +20,7 @@ impl Inner {
 
     pub(super) fn peers(&self, of: &TokenView, now: Moment) -> Peers {
         let peers: Vec<_> = self.others(of).map(|view| view.record.as_peer()).collect();
-        Peers::of(&peers, now)
+        Peers::of(&peers, now.up)
     }
 
     /// Before a last 401 becomes a verdict, the living token that was silent longest is asked too: with few
@@ -30,9 +30,9 @@ impl Inner {
         let pending = view.record.pending().filter(|pending| pending.is_on_the_brink())?;
         let mut silent = None;
         for other in self.others(view) {
-            let answered = other.record.answered().map(|(at, _)| at.up);
+            let answered = other.record.answered().map(|(at, _)| at);
             let lives = other.record.life() == Life::Alive && other.credential.problem.is_none();
-            if other.record.pending().is_some() || (lives && answered >= Some(pending.first.up)) {
+            if other.record.pending().is_some() || (lives && answered >= Some(pending.first)) {
                 return None;
             }
             if lives && silent.is_none_or(|(before, _)| answered < before) {

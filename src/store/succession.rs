@@ -100,7 +100,7 @@ pub(super) fn fresh(
         spec: spec.clone(),
         record,
         credential,
-        intervals: Box::default(),
+        intervals: Arc::default(),
         paused_until: Duration::ZERO,
         last_probe: None,
         counts: Counts::default(),

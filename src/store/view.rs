@@ -72,7 +72,7 @@ pub struct TokenView {
     pub credential: CredentialView,
     /// The interval in force of each check that is made, stretching and back-off included, in the order of
     /// the checks.
-    pub intervals: Box<[(Check, Duration)]>,
+    pub intervals: Arc<[(Check, Duration)]>,
     /// Until when, by uptime, Hex has asked to leave it alone. A rename does not end that.
     pub paused_until: Duration,
     /// When it was last probed, for whatever reason and with whatever outcome.
@@ -175,12 +175,12 @@ pub struct CredentialView {
 }
 
 /// What was counted of one token since the process started. A rename keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Probes made.
     pub probes: u64,
-    /// A token that fails every second reaches the end of these after a century.
-    failures: [u32; Reason::ALL.len()],
+    /// From the first one on, by reason. A token that fails every second reaches the end of these after a century.
+    failures: Option<Box<[u32; Reason::ALL.len()]>>,
 }
 
 impl Counts {
@@ -188,17 +188,18 @@ impl Counts {
     pub fn count(&mut self, failure: Option<Reason>) {
         self.probes += 1;
         if let Some(reason) = failure {
-            let failures = &mut self.failures[reason as usize];
+            let failures = &mut self.failures.get_or_insert_default()[reason as usize];
             *failures = failures.saturating_add(1);
         }
     }
 
     /// Failures, by every reason that can be one.
     pub fn failures(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        let failures = |reason| self.failures.as_ref().map_or(0, |failures| failures[reason as usize].into());
         Reason::ALL
             .into_iter()
             .filter(|reason| *reason != Reason::Ok)
-            .map(|reason| (reason, self.failures[reason as usize].into()))
+            .map(move |reason| (reason, failures(reason)))
     }
 }
 

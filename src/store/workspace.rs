@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::view::{TokenView, WorkspaceView};
 use crate::domain::{
-    Check, Digest, Moment, Name, Observation, Outcome, Seen, TokenRecord, Workspace, life::Life,
+    Check, Digest, Facts, Moment, Name, Observation, Outcome, Seen, TokenRecord, Workspace, life::Life,
 };
 
 /// How long an answer speaks for the health of the API.
@@ -30,6 +30,10 @@ pub(super) struct WorkspaceRecord {
     told: Option<(Timestamp, Moment)>,
     rate_limited: Option<(Name, Moment)>,
     reconsidered: Option<Moment>,
+    /// What a token of it was last told.
+    org_id: Option<Arc<str>>,
+    /// Those that were last in force for one of its tokens.
+    intervals: Arc<[(Check, Duration)]>,
     /// Tokens that a mass rejection holds.
     pub(super) held: BTreeSet<Name>,
     /// Tokens known to be rejected.
@@ -47,6 +51,8 @@ impl WorkspaceRecord {
             told: None,
             rate_limited: None,
             reconsidered: None,
+            org_id: None,
+            intervals: Arc::default(),
             held: BTreeSet::new(),
             rejected: BTreeSet::new(),
         }
@@ -108,6 +114,27 @@ impl WorkspaceRecord {
         may
     }
 
+    /// Puts in the id that another token was told, where it is the same: most belong to one organisation.
+    pub(super) fn share_org_id(&mut self, facts: &mut Facts) {
+        if let Facts::Identity { org_id: told @ Some(_), .. } = facts {
+            if self.org_id != *told {
+                self.org_id.clone_from(told);
+            }
+            told.clone_from(&self.org_id);
+        }
+    }
+
+    /// The list that another token has, where it is the same: nearly all have one of few.
+    pub(super) fn share_intervals(
+        &mut self,
+        intervals: Arc<[(Check, Duration)]>,
+    ) -> Arc<[(Check, Duration)]> {
+        if self.intervals != intervals {
+            self.intervals = intervals;
+        }
+        self.intervals.clone()
+    }
+
     /// What is shown of it, but for what its tokens tell: see [`count_tokens`].
     pub(super) fn view(&self, now: Moment) -> WorkspaceView {
         WorkspaceView {
@@ -143,7 +170,7 @@ pub(super) fn count_tokens(workspaces: &mut [WorkspaceView], tokens: &[Arc<Token
         count.tokens += 1;
         let Some((at, accepted)) = token.record.answered().filter(|_| !count.accepted) else { continue };
         let interval = token.interval(token.record.life_check()).unwrap_or_default();
-        if now.since(at) <= interval * 2 {
+        if now.up.saturating_sub(at) <= interval * 2 {
             count.accepted = accepted;
             if !accepted {
                 count.rejected.insert(token.credential.digest);

@@ -160,7 +160,7 @@ impl Rules {
         let late = LATE + behind.map_or(Duration::ZERO, |_| CONFIRMATIONS_FIRST);
         for view in views {
             let (name, check) = (&view.spec.name, view.record.life_check());
-            let last = view.record.last_try(check, None).map_or(Duration::ZERO, |tried| tried.at.up);
+            let last = view.record.last_try(check, None).map_or(Duration::ZERO, |tried| tried.at);
             let interval = view.interval(check).unwrap_or_default();
             // An interval that was shortened counts from then on.
             let plan = self.plans.entry(name.clone()).or_insert((last, interval, stage.up()));

@@ -45,7 +45,7 @@ impl Plain<'_> {
         for check in Check::ALL {
             let label = [("check", check.as_label())];
             let of_check = view.record.tries().iter().filter(|((of, _), _)| *of == check);
-            if let Some((_, tried)) = of_check.max_by_key(|(_, tried)| tried.at.up) {
+            if let Some((_, tried)) = of_check.max_by_key(|(_, tried)| tried.at) {
                 self.tell("probe_duration_seconds", &label, seconds(tried.duration));
                 self.tell("probe_http_status_code", &label, tried.status);
             }

@@ -167,7 +167,7 @@ impl Truth {
                     Date::At(second) => Exp::Number(second as f64),
                 };
                 let org = if account.foreign { "another" } else { ORG };
-                let facts = Facts::Identity { exp, org_id: Some(org.to_owned()), describes_user: false };
+                let facts = Facts::Identity { exp, org_id: Some(org.into()), describes_user: false };
                 (object(200, facts), Said::Yes { exp: account.exp, foreign: account.foreign })
             }
             (_, Some(Standing::Hidden)) => (error(404, false), Said::Missing),
@@ -198,7 +198,7 @@ impl Weather {
     /// What is seen of it. Some of it lies.
     fn answer(self) -> (Seen, Said) {
         let identity =
-            Facts::Identity { exp: Exp::Null, org_id: Some("nobody".to_owned()), describes_user: true };
+            Facts::Identity { exp: Exp::Null, org_id: Some("nobody".into()), describes_user: true };
         let seen = match self {
             Self::Failing => error(503, false),
             Self::Silent => Seen::Failed(Failure::Timeout),

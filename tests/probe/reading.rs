@@ -160,7 +160,7 @@ async fn an_identity_tells_expiry_organisation_and_kind() {
         (r#"{"org":{"id":"hxtw_0123456789abcdef"}}"#, Exp::Absent, None, false),
         (r#"{"token":{"exp":[1]}}"#, Exp::Nonsense, None, false),
     ] {
-        let expected = Facts::Identity { exp, org_id: org.map(str::to_owned), describes_user };
+        let expected = Facts::Identity { exp, org_id: org.map(Into::into), describes_user };
         assert_eq!(facts(Check::Identity, body).await, expected, "{body}");
     }
     let long = format!(r#"{{"org":{{"id":"{}"}}}}"#, "o".repeat(5000));

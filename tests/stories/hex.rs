@@ -241,7 +241,7 @@ impl Script {
                 false,
                 Facts::Identity {
                     exp: account.exp,
-                    org_id: account.org.clone(),
+                    org_id: account.org.as_deref().map(Into::into),
                     describes_user: account.describes_user,
                 },
             ),

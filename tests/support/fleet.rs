@@ -90,7 +90,7 @@ pub(crate) fn fine(question: Question) -> Observation {
     let facts = match question.check {
         Check::Identity => Facts::Identity {
             exp: Exp::Number(1_900_000_000.0),
-            org_id: Some("0195fa0d-a0b5-7001-b18f-ec09baa16d1a".to_owned()),
+            org_id: Some("0195fa0d-a0b5-7001-b18f-ec09baa16d1a".into()),
             describes_user: false,
         },
         _ => Facts::Projects { count: 1, more: true },
