@@ -324,7 +324,7 @@ impl TokenRecord {
 
     /// The expiry, as far as is known.
     pub fn expiry(&self, spec: &TokenSpec) -> Expiry {
-        expiry(self.told, spec.expires_at, self.prefix, self.accepted_on_hex_clock())
+        expiry(self.told, spec.expires_at, self.prefix, self.accepted_at())
     }
 
     /// What the API told of it.
@@ -332,9 +332,9 @@ impl TokenRecord {
         self.told
     }
 
-    /// When Hex last accepted this credential, on Hex's clock.
-    pub fn accepted_on_hex_clock(&self) -> Option<Timestamp> {
-        self.accepted.map(|(_, hex)| hex)
+    /// When Hex last accepted this credential, on its clock; or the one before, or an earlier process, on ours.
+    pub fn accepted_at(&self) -> Option<Timestamp> {
+        self.accepted.map(|(_, hex)| hex).or(self.last_success)
     }
 
     /// When Hex last accepted any credential of this token.

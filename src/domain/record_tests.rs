@@ -168,6 +168,20 @@ fn a_rotation_keeps_state_and_last_success_and_nothing_else() {
     assert!(after.tries().iter().all(|(_, tried)| !tried.current));
 }
 
+#[test]
+fn a_date_that_an_earlier_process_saw_disproved_stays_so() {
+    let at = |second: i64| Timestamp::from_second(HEX_START + second).unwrap();
+    for (last_success, expected) in [(Some(at(-300)), TokenState::Unknown), (None, TokenState::Expired)] {
+        let mut ear = Ear::new();
+        let remembered = Remembered { told: Told::At(at(-900)), death: None, last_success };
+        ear.record = TokenRecord::restored(Kind::Workspace, at(0), &remembered);
+        let now = Moment { at: at(1), up: Duration::from_secs(1) };
+        ear.record.settle(&ear.spec.clone(), now, now.at);
+        assert_eq!(ear.record.state(), expected, "{last_success:?}");
+        assert_eq!(ear.record.expiry(&ear.spec) == Expiry::Unknown, last_success.is_some());
+    }
+}
+
 fn any_reason(conclusive: bool) -> impl Strategy<Value = Reason> {
     let all: Vec<_> = Reason::ALL.into_iter().filter(|it| it.is_conclusive() == conclusive).collect();
     proptest::sample::select(all)

@@ -126,11 +126,11 @@ fn all(answers: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
     all
 }
 
-/// An expiry that the API told has passed, and Hex has not accepted the token since.
-fn has_run_out(record: &TokenRecord, spec: &TokenSpec, hex_now: Timestamp) -> bool {
+/// Whether an expiry that the API told has passed, and Hex has not accepted the token since.
+pub fn has_run_out(record: &TokenRecord, spec: &TokenSpec, hex_now: Timestamp) -> bool {
     match record.expiry(spec) {
         Expiry::Api(date) => {
-            is_past(date, hex_now) && record.accepted_on_hex_clock().is_none_or(|accepted| accepted <= date)
+            is_past(date, hex_now) && record.accepted_at().is_none_or(|accepted| accepted <= date)
         }
         _ => false,
     }

@@ -7,16 +7,17 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::Snapshot;
+use super::{Snapshot, TokenView};
 use crate::domain::{
     Digest, DigestKey, Expiry, TokenSpec, TokenState, expiry::Told, heard::Remembered, life::Life,
-    secret::NoRandomness,
+    secret::NoRandomness, state::has_run_out,
 };
 
 const VERSION: u32 = 1;
@@ -110,7 +111,8 @@ impl StateFile {
         // A token whose credential can't be read now may come back: what is known of it stays.
         let mut kept = std::mem::take(&mut self.contents.tokens);
         kept.retain(|entry| snapshot.token(&entry.name).is_some_and(|view| view.credential.digest.is_none()));
-        self.contents.tokens = snapshot.tokens.iter().filter_map(|view| entry(view)).chain(kept).collect();
+        let entry = |view: &Arc<TokenView>| entry(view, snapshot.hex_now(&view.spec.workspace.name));
+        self.contents.tokens = snapshot.tokens.iter().filter_map(entry).chain(kept).collect();
         let text = serde_json::to_string_pretty(&self.contents).map_err(io::Error::from)?;
         if self.written.as_ref() == Some(&text) {
             return Ok(());
@@ -134,16 +136,16 @@ fn read(path: &Path) -> Result<Contents, StateFileError> {
     if contents.version == VERSION { Ok(contents) } else { Err(StateFileError::Damaged) }
 }
 
-fn entry(view: &super::TokenView) -> Option<Entry> {
+fn entry(view: &TokenView, hex_now: Timestamp) -> Option<Entry> {
     let (record, spec) = (&view.record, &view.spec);
-    let is_rejected = matches!(record.life(), Life::Rejected(_)) && record.state().is_dead();
-    let (expiry, source) = match record.told() {
-        Told::At(date) => (Some(date), "api"),
-        Told::Null => (None, "never"),
-        Told::Nothing => match record.expiry(spec) {
-            Expiry::Config(date) => (Some(date), "config"),
-            _ => (None, "unknown"),
-        },
+    // A death that is held though the credential is another one is not this one's.
+    let is_its_own = matches!(record.life(), Life::Rejected(_)) || has_run_out(record, spec, hex_now);
+    let is_dead = is_its_own && record.state().is_dead();
+    let (expiry, source) = match (record.told(), record.expiry(spec)) {
+        (Told::At(_), Expiry::Api(date)) => (Some(date), "api"),
+        (Told::Null, _) => (None, "never"),
+        (Told::Nothing, Expiry::Config(date)) => (Some(date), "config"),
+        _ => (None, "unknown"),
     };
     Some(Entry {
         name: spec.name.to_string(),
@@ -151,8 +153,8 @@ fn entry(view: &super::TokenView) -> Option<Entry> {
         credential: *view.credential.digest?.as_bytes(),
         expiry,
         expiry_source: source.to_owned(),
-        state: is_rejected.then(|| record.state().as_label().to_owned()),
-        state_since: record.state_since().filter(|_| is_rejected),
+        state: is_dead.then(|| record.state().as_label().to_owned()),
+        state_since: record.state_since().filter(|_| is_dead),
         last_success: record.last_success(),
     })
 }

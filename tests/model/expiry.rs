@@ -15,7 +15,9 @@ pub(crate) struct Calendar {
     /// What the API told last: a date, or null.
     pub(crate) told: Date,
     /// When Hex last accepted the credential, on its own clock.
-    pub(crate) accepted: Option<f64>,
+    accepted: Option<f64>,
+    /// The same on ours, which outlives a process and a rotation.
+    pub(crate) last_success: Option<f64>,
     /// Whether the credential, once read, was a personal one: those must expire.
     pub(crate) is_personal: bool,
 }
@@ -27,11 +29,26 @@ fn seconds(date: i64) -> f64 {
 
 impl Calendar {
     /// Hex has accepted the credential, and told this of its expiry, or nothing.
-    pub(crate) fn accept(&mut self, told: Date, hex_now: f64) {
+    pub(crate) fn accept(&mut self, told: Date, hex_now: f64, local: f64) {
         if told != Date::Untold {
             self.told = told;
         }
-        self.accepted = Some(hex_now);
+        (self.accepted, self.last_success) = (Some(hex_now), Some(local));
+    }
+
+    /// What is known of another credential of the same token.
+    pub(crate) fn of_next(&self) -> Self {
+        Self { last_success: self.last_success, ..Self::default() }
+    }
+
+    /// What the next process is told: no date that is disproved.
+    pub(crate) fn remembered(&self) -> Self {
+        let is_disproved = matches!(self.told, Date::At(date) if self.disproves(date));
+        Self { told: if is_disproved { Date::Untold } else { self.told }, ..self.of_next() }
+    }
+
+    fn latest_acceptance(&self) -> Option<f64> {
+        self.accepted.or(self.last_success)
     }
 
     /// What is shown: the API's date before the configuration's; never, where the API says so of a
@@ -50,7 +67,7 @@ impl Calendar {
     }
 
     fn disproves(&self, date: i64) -> bool {
-        self.accepted.is_some_and(|accepted| accepted > seconds(date) + GRACE)
+        self.latest_acceptance().is_some_and(|accepted| accepted > seconds(date) + GRACE)
     }
 
     /// The date that is shown, if any.
@@ -69,7 +86,7 @@ impl Calendar {
         match self.shown(cast) {
             Expiry::Api(date) => {
                 let date = seconds(date.as_second());
-                hex_now > date + GRACE && self.accepted.is_none_or(|accepted| accepted <= date)
+                hex_now > date + GRACE && self.latest_acceptance().is_none_or(|accepted| accepted <= date)
             }
             _ => false,
         }

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, time::Duration};
 use hex_token_exporter::domain::TokenState;
 
 use crate::{
-    cast::Date,
     expiry::Calendar,
     life::{Life, Verdict},
     model::{Known, Model, wall},
@@ -18,13 +17,13 @@ pub(crate) type Memories = BTreeMap<(String, usize), Memory>;
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     name: String,
-    told: Date,
+    calendar: Calendar,
     death: Option<(TokenState, i128)>,
 }
 
 impl Model {
     /// What a state file would hold now.
-    pub(crate) fn memory(&self) -> Memories {
+    pub(crate) fn memory(&self, now: Duration) -> Memories {
         let mut memory = BTreeMap::new();
         for (cast, known) in self.config.tokens.iter().zip(&self.known) {
             let Some(known) = known else { continue };
@@ -35,12 +34,13 @@ impl Model {
                 memory.extend(old.map(|old| ((cast.credential.clone(), cast.stack), old)));
                 continue;
             };
-            let dead =
-                known.life.is_dead() && matches!(known.state, TokenState::Expired | TokenState::Invalid);
+            let has_run_out = known.calendar.has_run_out(cast, self.hex_now(cast.stack, now));
+            let dead = (known.life.is_dead() || has_run_out)
+                && matches!(known.state, TokenState::Expired | TokenState::Invalid);
             let death = known.since.filter(|_| dead).map(|since| (known.state, since));
             memory.insert(
                 (credential, cast.stack),
-                Memory { name: cast.name.clone(), told: known.calendar.told, death },
+                Memory { name: cast.name.clone(), calendar: known.calendar.remembered(), death },
             );
         }
         memory
@@ -48,14 +48,13 @@ impl Model {
 
     /// Remembers that it was dead, and since when; never that it was alive.
     pub(crate) fn recall(&self, slot: usize, memory: &Memory, now: Duration) -> Known {
-        let calendar = Calendar { told: memory.told, ..Calendar::default() };
         let (state, since) = memory.death.unwrap_or((TokenState::Unknown, wall(now)));
         let expired = state == TokenState::Expired;
         let verdict = if memory.death.is_some() { Verdict::Dead { expired } } else { Verdict::Unheard };
         Known {
             credential: Some(self.config.tokens[slot].credential.clone()),
             life: Life { verdict, ..Life::default() },
-            calendar,
+            calendar: memory.calendar,
             state,
             since: Some(since),
             at_once: Some(now),

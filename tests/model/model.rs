@@ -88,6 +88,7 @@ impl Known {
             last_end: self.last_end,
             worker: self.worker,
             at_once: Some(now),
+            calendar: self.calendar.of_next(),
             in_vain: std::mem::take(&mut self.in_vain),
             ..Self::default()
         };
@@ -242,9 +243,9 @@ impl Model {
 
     /// Time on the clock of a workspace's Hex, in seconds since 1970.
     pub(crate) fn hex_now(&self, stack: usize, now: Duration) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "dates of this century are exact")]
-        let local = START as f64 + now.as_secs_f64();
-        self.stacks[stack].told.map_or(local, |(date, then)| date + (now.saturating_sub(then)).as_secs_f64())
+        self.stacks[stack]
+            .told
+            .map_or(local(now), |(date, then)| date + (now.saturating_sub(then)).as_secs_f64())
     }
 
     /// Judges all tokens anew, as time passes.
@@ -284,7 +285,7 @@ impl Model {
             let date = date as f64;
             self.stacks[stack].told = Some((date, now));
         }
-        let hex_now = self.hex_now(stack, now);
+        let (hex_now, local) = (self.hex_now(stack, now), local(now));
         let others = self.others(slot);
         let cadence = self.config.cadence;
         let Some(known) = &mut self.known[slot] else { return };
@@ -299,9 +300,9 @@ impl Model {
                     (accepted, revived) = (true, known.life.accept(now));
                     if let Said::Yes { exp, foreign } = said {
                         known.foreign = foreign;
-                        known.calendar.accept(exp, hex_now);
+                        known.calendar.accept(exp, hex_now, local);
                     } else {
-                        known.calendar.accept(Date::Untold, hex_now);
+                        known.calendar.accept(Date::Untold, hex_now, local);
                     }
                 }
                 Said::Unauthorized if known.life.reject(now, &others, &cadence) => {
@@ -332,6 +333,12 @@ impl Model {
 /// A scope is one right, whichever project it was asked about.
 pub(crate) fn key((check, project): Question) -> Question {
     (check, project.filter(|_| check.is_about_project()))
+}
+
+/// Our clock, in seconds since 1970.
+#[expect(clippy::cast_precision_loss, reason = "dates of this century are exact")]
+fn local(now: Duration) -> f64 {
+    START as f64 + now.as_secs_f64()
 }
 
 /// Our clock, in nanoseconds since the start.

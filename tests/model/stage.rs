@@ -194,7 +194,7 @@ impl Stage {
         }
         let memory = if with_file {
             file.save(&store.snapshot()).unwrap();
-            world.model().memory()
+            world.model().memory(world.now())
         } else {
             // There may be none yet.
             let _ = std::fs::remove_file(world.state_file());

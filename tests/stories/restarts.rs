@@ -1,6 +1,9 @@
 //! A new process: what it may show before it has asked, with and without a state file.
 
-use hex_token_exporter::domain::{Check, Scope, TokenState as S, expiry::Told, heard::Remembered};
+use hex_token_exporter::{
+    domain::{Check, Scope, TokenState as S, expiry::Told, heard::Remembered},
+    store::persist::StateFile,
+};
 
 use crate::{
     cast::{date, hours, mins, remembered_death, secs, token},
@@ -48,6 +51,38 @@ async fn a_restart_during_an_outage_sees_a_remembered_expiry_pass() {
     });
     sim.until(hours(2)).await;
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Expired]);
+}
+
+/// What a state file keeps of a token for the next process.
+fn kept(sim: &Sim, token: &str) -> Remembered {
+    let (home, view) = (tempfile::tempdir().unwrap(), sim.view(token));
+    let path = home.path().join("state.json");
+    let (mut file, _) = StateFile::open(&path).unwrap();
+    file.save(&sim.store.snapshot()).unwrap();
+    let (file, error) = StateFile::open(&path).unwrap();
+    assert!(error.is_none());
+    file.remembered(&view.spec, &view.credential.digest.unwrap()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_death_by_date_is_remembered_with_its_time() {
+    let sim = Sim::start([token("airflow").expires(hours(1))]);
+    sim.until(mins(30)).await;
+    assert_eq!(kept(&sim, "airflow").death, None);
+    sim.hex.script().outage = Some(Fault::Status(502));
+    sim.until(hours(2)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::Expired]);
+    let since = sim.view("airflow").record.state_since().unwrap();
+    assert_eq!(kept(&sim, "airflow").death, Some((S::Expired, since)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disproved_date_is_not_remembered() {
+    let sim = Sim::start([token("airflow").expires(mins(1))]);
+    sim.until(mins(3)).await;
+    assert_eq!(kept(&sim, "airflow").told, Told::At(date(mins(1))));
+    sim.until(mins(20)).await;
+    assert_eq!(kept(&sim, "airflow").told, Told::Nothing);
 }
 
 #[tokio::test(start_paused = true)]
