@@ -28,11 +28,19 @@ impl Inner {
     pub(super) fn call_witness(&mut self, name: &Name) -> Option<Name> {
         let view = self.tokens.get(name)?;
         let pending = view.record.pending().filter(|pending| pending.is_on_the_brink())?;
+        let accepted = self.others(view).filter_map(|other| other.record.as_peer().accepted).max();
         let mut silent = None;
         for other in self.others(view) {
             let answered = other.record.answered().map(|(at, _)| at);
+            if let Some(doubt) = other.record.pending() {
+                // One that was rejected before Hex last accepted another dies for itself, and testifies to nothing.
+                if accepted < Some(doubt.first) {
+                    return None;
+                }
+                continue;
+            }
             let lives = other.record.life() == Life::Alive && other.credential.problem.is_none();
-            if other.record.pending().is_some() || (lives && answered >= Some(pending.first)) {
+            if lives && answered >= Some(pending.first) {
                 return None;
             }
             if lives && silent.is_none_or(|(before, _)| answered < before) {

@@ -52,14 +52,19 @@ impl Model {
     }
 
     /// One 401 before a death, another token is asked too: the living one that was silent longest. Not
-    /// where one is in doubt already, or has been accepted since the first of these 401s.
+    /// where one is in doubt since Hex last accepted any, or has been answered since the first of these 401s.
     pub(crate) fn call_witness(&mut self, slot: usize, now: Duration) {
         let Some(doubt) = self.known[slot].as_ref().and_then(|it| it.life.doubt) else { return };
         let others = self.neighbours(slot);
         let life = |other: &usize| &self.known[*other].as_ref().unwrap().life;
-        let lives = |it: &usize| life(it).verdict == Verdict::Alive && self.config.tokens[*it].readable;
+        let lives = |it: &usize| {
+            let is_sure = life(it).verdict == Verdict::Alive && life(it).doubt.is_none();
+            is_sure && self.config.tokens[*it].readable
+        };
+        let accepted = others.iter().filter_map(|it| life(it).accepted).max();
+        let doubted = |it: &usize| life(it).doubt.is_some_and(|it| Some(it.first) > accepted);
         let tells = |it: &usize| lives(it) && life(it).answered >= Some(doubt.first);
-        if doubt.rejections != 2 || others.iter().any(|it| life(it).doubt.is_some() || tells(it)) {
+        if doubt.rejections != 2 || others.iter().any(|it| doubted(it) || tells(it)) {
             return;
         }
         let by_silence = |it: &&usize| (life(it).answered, self.config.tokens[**it].name.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hex_token_exporter::domain::{Check, TokenState as S};
 
 use crate::{
-    cast::{hours, mins, secs, token},
+    cast::{hours, mins, name, secs, token},
     hex::Fault,
     sim::Sim,
 };
@@ -91,6 +91,29 @@ async fn a_token_that_died_shortly_before_hides_no_mass_rejection() {
         assert_eq!(sim.states(token), [S::Unknown, S::Valid], "{token}");
     }
     assert_eq!(sim.states("a"), [S::Unknown, S::Valid, S::Invalid]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_in_doubt_since_before_another_was_accepted_hides_no_mass_rejection() {
+    let sim = Sim::start(["a", "b", "c"].map(token));
+    sim.until(mins(20)).await;
+    sim.account("a", |account| account.dead = true);
+    while sim.view("a").record.pending().is_none() {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    // Old enough to be asked about on demand.
+    sim.until(sim.now() + secs(31)).await;
+    sim.scheduler.probe_now(&name("b")).unwrap().await.unwrap();
+    sim.hex.script().outage = Some(Fault::Status(401));
+    sim.scheduler.probe_now(&name("c")).unwrap().await.unwrap();
+    assert!(sim.view("b").record.pending().is_none() && sim.view("c").record.pending().is_some());
+    sim.until(sim.now() + mins(9)).await;
+    sim.hex.script().outage = None;
+    sim.until(sim.now() + mins(15)).await;
+    assert_eq!(sim.states("a"), [S::Unknown, S::Valid, S::Invalid]);
+    for token in ["b", "c"] {
+        assert_eq!(sim.states(token), [S::Unknown, S::Valid], "{token}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
