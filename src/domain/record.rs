@@ -114,7 +114,7 @@ impl TokenRecord {
     pub fn apply(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence) -> Effects {
         self.note(heard);
         let mut effects = Effects::default();
-        let known_before = self.expiry(spec);
+        let (told, known) = (self.told, self.expiry(spec));
         let (check, reason) = (heard.question.check, heard.outcome.reason);
         if check == Check::Identity && reason.is_conclusive() {
             self.identity_missing = reason == Reason::NotFound;
@@ -127,8 +127,8 @@ impl TokenRecord {
         if reason.is_conclusive() {
             self.hear_rights(heard, spec, cadence);
         }
-        effects.expiry_disproved =
-            known_before.date().is_some() && self.expiry(spec) == Expiry::Unknown && effects.accepted;
+        let claimed = known.date().is_some() || (self.told != told && matches!(self.told, Told::At(_)));
+        effects.expiry_disproved = claimed && self.expiry(spec) == Expiry::Unknown && effects.accepted;
         effects.change = self.settle(spec, heard.now, heard.hex_now);
         effects
     }

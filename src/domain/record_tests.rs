@@ -169,6 +169,21 @@ fn a_rotation_keeps_state_and_last_success_and_nothing_else() {
 }
 
 #[test]
+fn a_date_is_told_to_be_disproved_once_whether_or_not_it_was_believed_before() {
+    let mut ear = Ear::new();
+    let past = Facts::Identity { exp: Exp::Number(1_789_999_000.0), org_id: None, describes_user: false };
+    let told =
+        |ear: &mut Ear, second| ear.hear(second, Check::Identity, Reason::Ok, past.clone()).expiry_disproved;
+    assert_eq!([told(&mut ear, 0), told(&mut ear, 300)], [true, false]);
+    let mut ear = Ear::new();
+    ear.identity(0, "ours", Exp::Number(1_790_000_100.0));
+    let accepted = |ear: &mut Ear, second| {
+        ear.hear(second, Check::Identity, Reason::Forbidden, Facts::None).expiry_disproved
+    };
+    assert_eq!([400, 401, 700].map(|second| accepted(&mut ear, second)), [false, true, false]);
+}
+
+#[test]
 fn a_date_that_an_earlier_process_saw_disproved_stays_so() {
     let at = |second: i64| Timestamp::from_second(HEX_START + second).unwrap();
     for (last_success, expected) in [(Some(at(-300)), TokenState::Unknown), (None, TokenState::Expired)] {
