@@ -35,6 +35,19 @@ pub struct TokenSpec {
     pub expiry_critical: Duration,
 }
 
+impl TokenSpec {
+    /// The read scopes that are not required and looked for all the same. Those that are bound to a project need
+    /// one.
+    pub fn excess_scopes(&self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(|scope| {
+            self.least_privilege
+                && *scope != Scope::ProjectsRun
+                && !self.required_scopes.contains(scope)
+                && (!scope.is_project_bound() || !self.projects.is_empty())
+        })
+    }
+}
+
 /// One configured Hex stack with its request budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {

@@ -66,12 +66,11 @@ pub fn demand(spec: &TokenSpec, cadence: &Cadence) -> Demand {
     };
     let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
     let scopes = spec.required_scopes.len() - usize::from(runs);
-    let excess = if spec.least_privilege { excess_scopes(spec).count() } else { 0 };
     Demand {
         identity: a_minute(1, cadence.interval),
         rights: a_minute(scopes + spec.projects.len(), cadence.scope_interval),
         runs: if runs { a_minute(spec.projects.len(), cadence.run_interval) } else { 0.0 },
-        excess: a_minute(excess, EXCESS_INTERVAL),
+        excess: a_minute(spec.excess_scopes().count(), EXCESS_INTERVAL),
     }
 }
 
@@ -85,15 +84,6 @@ pub fn demand_by_workspace<'a>(
         *by_workspace.entry(&spec.workspace.name).or_default() += demand(spec, cadence).per_minute();
     }
     by_workspace
-}
-
-/// The read scopes that a token with `least_privilege` is checked for besides the required ones.
-pub fn excess_scopes(spec: &TokenSpec) -> impl Iterator<Item = Scope> + '_ {
-    Scope::ALL.into_iter().filter(|scope| {
-        *scope != Scope::ProjectsRun
-            && !spec.required_scopes.contains(scope)
-            && (!scope.is_project_bound() || !spec.projects.is_empty())
-    })
 }
 
 /// By how much all intervals of a workspace stretch, so that its demand fits its budget: 1 where it does.

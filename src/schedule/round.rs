@@ -21,7 +21,7 @@ use super::{
     Assignment, Settings,
     budget::Budget,
     phase::Anchor,
-    timing::{Class, Due, Timing},
+    timing::{Class, Due, Timing, run_shows},
     worker::{dummy_run, unreadable},
 };
 use crate::{
@@ -159,6 +159,7 @@ impl<P: Prober> Round<P> {
     ) -> Option<()> {
         let due = self.next(name, cadence, guards).filter(|due| due.question.check == Check::DryRunGuard);
         guards.clear();
+        sleep(run_shows(cadence)).await;
         let (observation, _) = self.ask(name, secret, due?.question, Class::Identity).await?;
         if (200..=299).contains(&observation.status()) {
             self.lane(name)?.dry_run_ignored.store(true, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     phase::{Anchor, seed},
-    plan::{EXCESS_INTERVAL, RUN_RETRY, excess_scopes},
+    plan::{EXCESS_INTERVAL, RUN_RETRY},
 };
 use crate::domain::{
     Cadence, Check, Kind, Method, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid,
@@ -23,6 +23,9 @@ const AFTER_EXPIRY: Duration = Duration::from_secs(30);
 
 /// How far Hex's clock may seem to jump: it is told in whole seconds. The extra look is one.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
+
+/// How long after a dry run it is looked whether it has become a real one: that may not show at once.
+const RUN_SHOWS: Duration = Duration::from_secs(5);
 
 /// From this age on, an on-demand probe asks for the identity again.
 const STALE_IDENTITY: Duration = Duration::from_secs(30);
@@ -55,6 +58,11 @@ impl Class {
             Self::Run => Duration::from_mins(15),
         }
     }
+}
+
+/// How long after a dry run the guard looks for a real one.
+pub(super) fn run_shows(cadence: &Cadence) -> Duration {
+    RUN_SHOWS.min(cadence.confirm_after)
 }
 
 /// One check and when it is due.
@@ -249,19 +257,20 @@ impl Timing<'_> {
             let run = self.guards.get(id)?;
             let question =
                 Question { run: Some(run.clone()), ..Question::about(Check::DryRunGuard, name, id) };
-            let last = self.record.last_try(Check::DryRunGuard, Some(name)).filter(|guard| {
-                let run = self.record.last_try(Check::ProjectsRun, Some(name));
-                run.is_none_or(|run| guard.at > run.at)
-            });
-            let at = last.map_or(Duration::ZERO, |tried| tried.at + self.cadence.interval);
+            let made = self.record.last_try(Check::ProjectsRun, Some(name)).map(|run| run.at);
+            let last = self.record.last_try(Check::DryRunGuard, Some(name)).map(|guard| guard.at);
+            let at = match last.filter(|last| Some(*last) > made) {
+                Some(last) => last + self.cadence.interval,
+                None => made.map_or(Duration::ZERO, |made| made + run_shows(self.cadence)),
+            };
             Some(Due { at, class: Class::Identity, question })
         })
     }
 
     /// The required scopes, and those that are looked for besides.
     fn wanted_scopes(&self) -> impl Iterator<Item = Scope> {
-        let looks = self.spec.least_privilege && self.record.kind() != Kind::Personal;
-        let excess = looks.then(|| excess_scopes(self.spec)).into_iter().flatten();
+        let has_scopes = self.record.kind() != Kind::Personal;
+        let excess = self.spec.excess_scopes().filter(move |_| has_scopes);
         self.spec.required_scopes.iter().copied().chain(excess)
     }
 

@@ -18,6 +18,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tracing::{info, warn};
 
 use succession::{continued, fresh, is_untouched, renames, same_stack};
 pub use view::{Counts, CredentialView, ReloadStatus, Sighting, Snapshot, TokenView, WorkspaceView};
@@ -343,6 +344,16 @@ impl Inner {
     }
 }
 
+/// Logs that a token has another state: good news are no warning.
+pub fn tell_change(token: &Name, before: TokenState, after: TokenState) {
+    let (from, to) = (before.as_label(), after.as_label());
+    if after == TokenState::Valid {
+        info!(%token, from, to, "{token} is now {to}, was {from}");
+    } else {
+        warn!(%token, from, to, "{token} is now {to}, was {from}");
+    }
+}
+
 /// Whether the configuration of a token asks for a check.
 pub fn asks(spec: &TokenSpec, check: Check) -> bool {
     match (check, check.scope()) {
@@ -350,8 +361,7 @@ pub fn asks(spec: &TokenSpec, check: Check) -> bool {
         (Check::ProjectVisible, _) => !spec.projects.is_empty(),
         (Check::DryRunGuard, _) => asks(spec, Check::ProjectsRun),
         (_, Some(scope)) => {
-            spec.required_scopes.contains(&scope)
-                || (spec.least_privilege && scope != crate::domain::Scope::ProjectsRun)
+            spec.required_scopes.contains(&scope) || spec.excess_scopes().any(|excess| excess == scope)
         }
         (_, None) => false,
     }

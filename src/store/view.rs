@@ -109,16 +109,12 @@ impl TokenView {
         check.scope().is_some_and(|scope| self.spec.required_scopes.contains(&scope))
     }
 
-    /// The read scopes that are granted and not required. `None` where nobody looks for them.
+    /// How many read scopes are granted and not required. `None` where nothing is known of any.
     pub fn excess_read_scopes(&self) -> Option<usize> {
-        let looks = self.spec.least_privilege && self.record.kind() != Kind::Personal;
-        looks.then(|| {
-            Scope::ALL
-                .into_iter()
-                .filter(|scope| *scope != Scope::ProjectsRun && !self.spec.required_scopes.contains(scope))
-                .filter(|scope| self.record.granted(&self.spec, *scope) == Some(true))
-                .count()
-        })
+        let has_scopes = self.record.kind() != Kind::Personal;
+        let looked_for = self.spec.excess_scopes().filter(|_| has_scopes);
+        let known = looked_for.filter_map(|scope| self.record.granted(&self.spec, scope));
+        known.fold(None, |count, granted| Some(count.unwrap_or(0) + usize::from(granted)))
     }
 
     /// The scopes that are looked for, because they are required or least privilege is. A personal token

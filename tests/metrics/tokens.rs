@@ -118,8 +118,8 @@ async fn a_healthy_token_is_told_to_the_last_value() {
 
 #[tokio::test(start_paused = true)]
 async fn before_the_first_probe_only_what_is_known_is_told() {
-    let script = Script::start(vec![runner("airflow", &workspace("production"))]);
-    let page = scrape(&script);
+    let airflow = TokenSpec { least_privilege: true, ..runner("airflow", &workspace("production")) };
+    let page = scrape(&Script::start(vec![airflow]));
     let told: BTreeSet<&str> =
         page.families.keys().map(String::as_str).filter(|it| it.starts_with("hex_token_")).collect();
     for absent in [
@@ -251,6 +251,7 @@ async fn runs_and_excess_are_told_only_where_they_are_asked_for() {
     let script = Script::start(vec![
         TokenSpec { required_scopes: [Scope::ProjectsRead].into(), ..runner("reader", &production) },
         TokenSpec { least_privilege: true, ..token("personal", &production) },
+        TokenSpec { least_privilege: true, ..token("without-projects", &production) },
     ]);
     let visible = answer(200, Facts::Project { unavailable: false });
     script.see_project("reader", Check::ProjectVisible, "kpis", visible);
@@ -261,7 +262,10 @@ async fn runs_and_excess_are_told_only_where_they_are_asked_for() {
     let required = page.series_of("hex_token_scope_required");
     let required: Vec<_> =
         required.iter().map(|(labels, _)| (&*labels["token"], &*labels["scope"])).collect();
-    assert_eq!(required, [("reader", "projects_read")], "a personal token has no scopes to look for");
+    let read = Scope::ALL.into_iter().filter(|it| *it != Scope::ProjectsRun && !it.is_project_bound());
+    let looked_for = read.map(|scope| ("without-projects", scope.as_label()));
+    // A personal token has no scopes to look for.
+    assert_eq!(required, [("reader", "projects_read")].into_iter().chain(looked_for).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

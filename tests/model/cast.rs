@@ -80,7 +80,9 @@ impl Cast {
 
     /// Whether this scope is asked about at all.
     pub(crate) fn looks_for(&self, scope: Scope) -> bool {
-        self.required.contains(&scope) || (self.least_privilege && scope != Scope::ProjectsRun)
+        let can_be_asked = !scope.is_project_bound() || !self.projects.is_empty();
+        let is_excess = self.least_privilege && scope != Scope::ProjectsRun && can_be_asked;
+        self.required.contains(&scope) || is_excess
     }
 }
 

@@ -62,6 +62,7 @@ impl Shown {
             None => (*project, None, None),
         };
         let excess = Scope::ALL.into_iter().filter(|it| is_asked(it) && !cast.required.contains(it));
+        let excess: Vec<bool> = excess.filter_map(granted).collect();
         Self {
             state: known.state,
             since: known.since,
@@ -69,8 +70,7 @@ impl Shown {
             expiry: known.calendar.shown(cast),
             scopes: Scope::ALL.into_iter().filter(is_asked).map(|scope| (scope, granted(scope))).collect(),
             projects: cast.projects.iter().map(project).collect(),
-            excess: (cast.least_privilege && !is_personal)
-                .then(|| excess.filter(|scope| granted(*scope) == Some(true)).count()),
+            excess: (!excess.is_empty()).then(|| excess.iter().filter(|is_granted| **is_granted).count()),
         }
     }
 }

@@ -49,10 +49,7 @@ impl Model {
         let tokens = self.config.tokens.iter().filter(|it| it.listed && it.stack == stack);
         let demands = tokens.map(|cast| {
             let runs = usize::from(cast.required.contains(&Scope::ProjectsRun));
-            let excess = Scope::ALL.iter().filter(|scope| {
-                let can_be_asked = !scope.is_project_bound() || !cast.projects.is_empty();
-                cast.looks_for(**scope) && !cast.required.contains(scope) && can_be_asked
-            });
+            let excess = Scope::ALL.iter().filter(|it| cast.looks_for(**it) && !cast.required.contains(it));
             let rights = cast.required.len() - runs + cast.projects.len();
             rate(1, cadence.interval)
                 + rate(rights, cadence.scope_interval)

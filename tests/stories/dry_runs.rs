@@ -3,7 +3,7 @@
 use hex_token_exporter::domain::{Check, Scope, TokenState as S};
 
 use crate::{
-    cast::{Token, hours, mins, name, project_id, token},
+    cast::{Token, hours, mins, name, project_id, secs, token},
     hex::{Fault, Project},
     sim::Sim,
 };
@@ -34,6 +34,18 @@ async fn a_stack_that_ignores_dry_run_is_caught_by_the_guard_and_gets_no_second_
         assert_eq!(sim.count(Check::DryRunGuard), 1);
         assert!(sim.workspace().dry_run_unsafe);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_gives_a_run_time_to_appear() {
+    let sim = Sim::start([runner("airflow")]);
+    sim.until(mins(10)).await;
+    let at = |check| sim.times("airflow", check)[0];
+    assert_eq!(at(Check::DryRunGuard) - at(Check::ProjectsRun), 5);
+    let hasty = Sim::with([runner("airflow")], |sim| sim.settings.cadence.confirm_after = secs(2));
+    hasty.until(mins(10)).await;
+    let at = |check| hasty.times("airflow", check)[0];
+    assert_eq!(at(Check::DryRunGuard) - at(Check::ProjectsRun), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ async fn the_first_round_asks_life_first_and_what_depends_on_it_next_within_the_
     sim.until(mins(1)).await;
     let asked: Vec<(u64, Check)> =
         sim.calls().iter().map(|call| (call.start.as_secs(), call.check)).collect();
-    // Three at once, then one every two seconds.
+    // Three at once, then one every two seconds; the guard gives a run five seconds to appear.
     assert_eq!(
         asked,
         [
@@ -35,9 +35,9 @@ async fn the_first_round_asks_life_first_and_what_depends_on_it_next_within_the_
             (2, Check::ProjectVisible),
             (4, Check::GroupsRead),
             (6, Check::ProjectsRun),
-            (8, Check::DryRunGuard),
-            (10, Check::ProjectsRun),
-            (12, Check::DryRunGuard),
+            (11, Check::DryRunGuard),
+            (11, Check::ProjectsRun),
+            (16, Check::DryRunGuard),
         ]
     );
 }
