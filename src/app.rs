@@ -4,7 +4,10 @@
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,7 +19,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{
         DesiredToken, Environment, Source,
-        watch::{Desired, Reloader, Watcher},
+        watch::{Desired, Reload, Reloader, Watcher},
         web::{
             WebConfig,
             watch::{WebReloader, WebWatcher},
@@ -32,7 +35,7 @@ use crate::{
     metrics::OwnMetrics,
     probe::HexProber,
     schedule::{Assignment, Scheduler, Settings, plan},
-    store::{ReloadStatus, Store, persist::StateFile},
+    store::{self, ReloadStatus, Store, persist::StateFile},
 };
 
 pub use crate::http::ExternalUrl;
@@ -132,7 +135,7 @@ impl App {
         let addresses = serve(&tasks, &serving, options.listeners, options.health_listener, &parts, web)?;
         tasks.spawn("config watcher", watcher.run(tasks.stopping()));
         tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
-        let keeper = Keeper { store, memory };
+        let keeper = Keeper { store, memory, save_failed: Arc::default() };
         tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
         let (health, told, stop) = (handle, supervisor.clone(), tasks.stopping());
         tasks.spawn("watchdog", async move {
@@ -300,10 +303,8 @@ impl Conductor {
             tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
             |spec, digest| lock(&self.memory).as_ref().and_then(|memory| memory.remembered(spec, digest)),
         );
-        self.store.note_reload(ReloadStatus {
-            successful: desired.reload.successful,
-            last_success: desired.reload.last_success,
-        });
+        let Reload { successful, last_success } = desired.reload;
+        self.store.note_reload(ReloadStatus { successful, last_success });
         self.own.retain_workspaces(config.workspaces.keys().cloned());
         let settings = Settings { cadence: config.cadence, max_concurrency: config.max_concurrency };
         let assignments = tokens
@@ -327,6 +328,8 @@ fn lock(memory: &Memory) -> MutexGuard<'_, Option<StateFile>> {
 struct Keeper {
     store: Arc<Store>,
     memory: Memory,
+    /// Whether the last attempt to write failed, which is said once.
+    save_failed: Arc<AtomicBool>,
 }
 
 impl Keeper {
@@ -337,8 +340,7 @@ impl Keeper {
                 () = stop.cancelled() => return,
                 _ = settle.tick() => {
                     for (name, before, after) in self.store.settle() {
-                        warn!(token = %name, from = before.as_label(), to = after.as_label(),
-                            "{name} is now {}, was {}", after.as_label(), before.as_label());
+                        store::tell_change(&name, before, after);
                     }
                 }
                 _ = save.tick() => {
@@ -350,10 +352,13 @@ impl Keeper {
     }
 
     fn save(&self) {
-        if let Some(file) = lock(&self.memory).as_mut()
-            && let Err(error) = file.save(&self.store.snapshot())
-        {
-            warn!("the state file cannot be written: {error}");
+        let save = |file: &mut StateFile| file.save(&self.store.snapshot());
+        let Some(outcome) = lock(&self.memory).as_mut().map(save) else { return };
+        let had_failed = self.save_failed.swap(outcome.is_err(), Ordering::Relaxed);
+        match outcome {
+            Err(error) if !had_failed => warn!("the state file cannot be written: {error}"),
+            Ok(()) if had_failed => info!("the state file is written again"),
+            _ => {}
         }
     }
 }

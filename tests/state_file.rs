@@ -73,6 +73,28 @@ fn state(token: &str, state: &str) -> String {
     format!("hex_token_state{{token=\"{token}\",workspace=\"main\",state=\"{state}\"}} 1")
 }
 
+#[test]
+fn that_it_cannot_be_written_is_said_once() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.yaml");
+    fs::write(&config, "state_file: no-such-directory/state.json\ntokens: {t: {credentials_file: t}}")
+        .unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
+        .env_clear()
+        .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
+        .arg(config)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let is_told = |line: &String| line.contains("the state file cannot be written");
+    assert!(lines.any(|line| is_told(&line)));
+    // It is tried once more at the end.
+    assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+    assert_eq!(lines.filter(is_told).count(), 0);
+    assert!(process.wait().unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_during_an_outage_still_knows_the_dead_and_calls_nobody_valid() {
     let home = tempfile::tempdir().unwrap();

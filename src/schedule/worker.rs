@@ -28,7 +28,7 @@ use crate::{
         RequestEnded, Secret, Seen, Uuid, Workspace, classify, life::Life, outcome::rate_limit_pause,
     },
     probe::Prober,
-    store::{Observed, TokenView},
+    store::{self, Observed, TokenView},
 };
 
 /// The longest pause on a rate-limit header that no 429 came with.
@@ -293,11 +293,10 @@ impl<P: Prober> Worker<P> {
         let observed = observed?;
         debug!(token = %name, check = check.as_label(), reason = reason.as_label(), status, "probed {name}");
         if let Some((before, after)) = observed.effects.change {
-            warn!(token = %name, from = before.as_label(), to = after.as_label(),
-                "{name} is now {}, was {}", after.as_label(), before.as_label());
+            store::tell_change(name, before, after);
         }
         if observed.effects.expiry_disproved {
-            warn!(token = %name, "{name} is accepted after its known expiry: the expiry is unknown");
+            warn!(token = %name, "{name} is accepted after its expiry: the expiry is unknown");
         }
         if observed.effects.pending {
             (self.shared.credentials_stale)();
