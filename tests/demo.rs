@@ -19,6 +19,21 @@ impl Drop for Demo {
     }
 }
 
+const STATES: [&str; 7] =
+    ["expired", "invalid", "wrong_workspace", "under_scoped", "project_unavailable", "unknown", "valid"];
+
+/// Whether every state has a token, and `unknown` only the one that stays so.
+fn is_settled(page: &str) -> bool {
+    let of = |state: &str| -> Vec<&str> {
+        let end = format!("state=\"{state}\"}} 1");
+        page.lines().filter(|line| line.starts_with("hex_token_state{") && line.ends_with(&end)).collect()
+    };
+    let unknown = of("unknown");
+    STATES.iter().all(|state| !of(state).is_empty())
+        && unknown.len() == 1
+        && unknown[0].contains("token=\"hightouch-not-mounted\"")
+}
+
 #[tokio::test]
 async fn the_demo_serves_what_the_readme_shows() {
     let readme = include_str!("../README.md");
@@ -40,7 +55,7 @@ async fn the_demo_serves_what_the_readme_shows() {
         loop {
             look_again.tick().await;
             let page = client.get(metrics).send().await.unwrap().text().await.unwrap();
-            if shown.iter().all(|line| page.lines().any(|served| served == *line)) {
+            if shown.iter().all(|line| page.lines().any(|served| served == *line)) && is_settled(&page) {
                 return;
             }
         }

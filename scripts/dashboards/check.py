@@ -23,7 +23,7 @@ MAY_BE_EMPTY = {
 }
 
 DEAD = 'hex_token_state{token="metabase-dies-soon",state="invalid"} == 1'
-TOKENS_OF_THE_DEMO = 15
+TOKENS_OF_THE_DEMO = 16
 
 
 class Checks:
@@ -116,7 +116,7 @@ def the_fleet_tells_the_truth(stand, board, checks, now):
         for target in states["targets"]
     }
     checks.expect("every token is counted once", sum(counts.values()), TOKENS_OF_THE_DEMO)
-    for state in ("expired", "under scoped", "project unavailable", "wrong workspace"):
+    for state in ("expired", "under scoped", "project unavailable", "wrong workspace", "unknown"):
         checks.expect(f"one is {state}", counts[state], 1)
     for chosen, name, wanted in [
         ({"owner": ["bi"]}, "token", {"looker-expired", "intern-revoked", "metabase-dies-soon"}),

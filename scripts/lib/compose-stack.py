@@ -18,6 +18,7 @@ EXPECTED = {
     "kpis-missing-run-scope": "under_scoped",
     "board-unpublished-project": "project_unavailable",
     "merger-wrong-workspace": "wrong_workspace",
+    "hightouch-not-mounted": "unknown",
     "eu-behind-slow-upstream": "valid",
 }
 

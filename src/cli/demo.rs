@@ -1,5 +1,5 @@
-//! `demo`: the exporter and the fake Hex API in one process, with a token in every kind of trouble. It goes
-//! the way of any real token: files with credentials, a configuration file, HTTP on loopback.
+//! `demo`: the exporter and the fake Hex API in one process, with a token in every state and every kind of
+//! trouble. They go the way of any real token: files with credentials, a configuration file, HTTP on loopback.
 
 use std::{fmt::Write as _, fs, io::Write as _, path::Path, process::ExitCode, time::Duration};
 
@@ -27,8 +27,11 @@ const ROTATED: &str = "nightly-rotated-soon";
 /// How long its new value takes to arrive, as it would from a secret store.
 const ROTATION_LAG: Duration = Duration::from_secs(15);
 
+/// The token without a credential file: nobody has mounted it yet, so nothing is known about it.
+const NOT_MOUNTED: &str = "hightouch-not-mounted";
+
 /// What the demo's tokens need, besides their names: keys of the configuration.
-const NEEDS: [(&str, &str); 15] = [
+const NEEDS: [(&str, &str); 16] = [
     (
         "airflow-healthy",
         "{required_scopes: [projects_read, projects_run], projects: {weekly_kpis: 5a8591dd-4039-49df-9202-96385ba3eff8}, token_owner: data-platform}",
@@ -60,6 +63,7 @@ const NEEDS: [(&str, &str); 15] = [
     ("notebook-rate-limited", "{token_owner: grace}"),
     ("metabase-dies-soon", "{required_scopes: [projects_read], token_owner: bi}"),
     (ROTATED, "{required_scopes: [projects_read], token_owner: data-platform}"),
+    (NOT_MOUNTED, "{required_scopes: [projects_read], token_owner: growth}"),
     ("eu-behind-flaky-upstream", "{required_scopes: [projects_read], token_owner: eu-team}"),
     ("eu-behind-slow-upstream", "{required_scopes: [projects_read], token_owner: eu-team}"),
 ];
@@ -74,6 +78,7 @@ What to expect:
   under_scoped         kpis-missing-run-scope, after a second refused dry run
   project_unavailable  board-unpublished-project
   wrong_workspace      merger-wrong-workspace
+  unknown              hightouch-not-mounted: there is no credential to ask with
   too many rights      terraform-over-scoped: hex_token_excess_read_scopes
   rate limited         notebook-rate-limited: held, never called dead
   outage               eu-behind-*: hex_api_up 0 for 20 seconds of every minute, and no state changes

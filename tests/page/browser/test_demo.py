@@ -11,7 +11,7 @@ class Demo(unittest.TestCase):
         for script in (True, False):
             with Visit(demo(), java_script_enabled=script) as visit:
                 page = visit.open("/")
-                self.assertEqual(len(visit.listed()), 15)
+                self.assertEqual(len(visit.listed()), 16)
                 visit.follow(page.get_by_role("navigation", name="Tokens by state").get_by_text("expired"))
                 self.assertEqual(visit.listed(), ["looker-expired"])
                 visit.follow(page.get_by_role("link", name="looker-expired"))
@@ -20,7 +20,7 @@ class Demo(unittest.TestCase):
                 visit.follow(page.get_by_role("link", name="Back to all tokens"))
                 self.assertTrue(page.url.endswith("/?state=expired#token-looker-expired"), page.url)
                 visit.follow(page.get_by_role("link", name="Show all"))
-                self.assertEqual(len(visit.listed()), 15)
+                self.assertEqual(len(visit.listed()), 16)
 
     def test_a_reader_filters_by_form(self):
         with Visit(demo()) as visit:

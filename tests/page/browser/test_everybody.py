@@ -47,9 +47,9 @@ class Everybody(unittest.TestCase):
     def test_a_narrow_table_is_still_one_for_those_who_listen(self):
         with Visit(demo(), width=390) as visit:
             page = visit.open("/")
-            table = page.get_by_role("table", name="15 tokens, the most urgent first")
-            self.assertEqual(table.get_by_role("row").count(), 16)
-            self.assertEqual(table.get_by_role("rowheader").count(), 15)
+            table = page.get_by_role("table", name="16 tokens, the most urgent first")
+            self.assertEqual(table.get_by_role("row").count(), 17)
+            self.assertEqual(table.get_by_role("rowheader").count(), 16)
             self.assertTrue(table.get_by_role("columnheader", name="What to do").count())
 
     def test_it_prints(self):
