@@ -99,6 +99,22 @@ fn relative_paths_start_from_the_file() {
     assert_eq!(*source, CredentialSource::File(place.path("secrets/airflow").into()));
 }
 
+/// Each instance of a systemd unit has its credentials elsewhere, and all share one file.
+#[test]
+fn a_unit_of_systemd_says_where_its_credentials_are() {
+    let place = Place::new();
+    let unit = include_str!("../../config/systemd/shard.conf");
+    let line = unit.lines().find_map(|line| line.strip_prefix("#Environment=")).unwrap();
+    let (variable, path) = line.split_once('=').unwrap();
+    let path = path.replace("%d", "/run/credentials/hex-token-exporter@0.service");
+    for config in [SMALLEST, "tokens: {airflow: {token_owner: data}}"] {
+        let loaded = place.load(config, &[(variable, &path)]).unwrap();
+        let source = &loaded.config.tokens[0].source;
+        let expected = Path::new("/run/credentials/hex-token-exporter@0.service/airflow");
+        assert_eq!(*source, CredentialSource::File(expected.into()));
+    }
+}
+
 #[test]
 fn the_environment_overrides_the_file() {
     let place = Place::new();
