@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader},
     process::{Command, Output, Stdio},
@@ -63,6 +64,37 @@ fn completions_the_manual_and_the_scenario_are_printed() {
         assert_eq!(code, Some(0), "{arguments:?}");
         assert!(said.contains(part), "{said}");
     }
+}
+
+/// The flags that a text names.
+fn flags(text: &str) -> BTreeSet<&str> {
+    let is_end = |letter: char| !letter.is_ascii_lowercase() && !['-', '.'].contains(&letter);
+    let names = text.match_indices("--").map(|(at, _)| text[at..].split(is_end).next().unwrap());
+    let is_own =
+        |name: &&str| name[2..].starts_with(char::is_alphabetic) && !["--help", "--version"].contains(name);
+    names.filter(is_own).collect()
+}
+
+#[test]
+fn every_command_and_flag_is_in_its_document() {
+    let document = include_str!("../docs/COMMANDS.md");
+    let (_, help) = run(&["--help"]);
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let commands = commands.lines().map_while(|line| line.split_whitespace().next());
+    let mut known = 0;
+    for command in commands.filter(|command| *command != "help") {
+        let row = document.lines().find(|line| line.starts_with(&format!("| `{command}`"))).expect(command);
+        let (_, help) = run(&[command, "--help"]);
+        let options = help.split_once("Options:\n").unwrap().1;
+        // A description may speak of other flags: an option's own name begins its line.
+        let own =
+            options.lines().filter(|line| line.trim_start().starts_with('-')).collect::<Vec<_>>().join("\n");
+        assert_eq!(flags(row.split('|').nth(3).unwrap()), flags(&own), "{command}");
+        known += 1;
+    }
+    assert_eq!(known, 9);
+    let (_, of_run) = document.split_once("## Flags of `run`").unwrap();
+    assert_eq!(flags(of_run), flags(document.lines().find(|line| line.starts_with("| `run`")).unwrap()));
 }
 
 #[test]

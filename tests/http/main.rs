@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod metrics;
 mod probe;
+mod reference;
 mod report;
 #[path = "../scripted/mod.rs"]
 mod scripted;
