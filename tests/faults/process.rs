@@ -8,13 +8,14 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
-    time::{Instant, interval},
+    time::{Instant, interval, timeout},
 };
 
 use crate::exporter::{Exporter, state, value};
 
 const GOOD: &str = "good-value-f3a91c7e5b08d624";
 const DOOMED: &str = "doomed-value-d17b40e9a6c258f3";
+const WITNESS: &str = "witness-value-8a06b1f3c97d5e24";
 
 struct Stand {
     hex: FakeHex,
@@ -26,7 +27,7 @@ impl Stand {
     async fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let scenario = format!(
-            "stacks: [{{name: main, limits: {{user_per_minute: 10000, group_per_minute: 10000}}, tokens: {{good: {{kind: workspace, value: {GOOD}, expires_in: 20d}}, doomed: {{kind: workspace, value: {DOOMED}}}}}}}]"
+            "stacks: [{{name: main, limits: {{user_per_minute: 10000, group_per_minute: 10000}}, tokens: {{good: {{kind: workspace, value: {GOOD}, expires_in: 20d}}, doomed: {{kind: workspace, value: {DOOMED}}}, witness: {{kind: workspace, value: {WITNESS}}}}}}}]"
         );
         let stack = Scenario::parse(&scenario).unwrap().stacks.into_iter().next().unwrap();
         let hex = FakeHex::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), stack).unwrap();
@@ -38,6 +39,7 @@ impl Stand {
         let stand = Self { hex, home, config };
         stand.write("good", GOOD.as_bytes());
         stand.write("doomed", DOOMED.as_bytes());
+        stand.write("witness", WITNESS.as_bytes());
         stand
     }
 
@@ -94,11 +96,21 @@ fn allow_descriptors(exporter: &Exporter, limit: Rlimit) {
     prlimit(Some(pid), Resource::Nofile, limit).unwrap();
 }
 
-async fn seconds(count: usize) {
-    let mut ticks = interval(Duration::from_secs(1));
-    for _ in 0..=count {
-        ticks.tick().await;
-    }
+/// Waits for something of the process or of the fake Hex.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        let mut look_again = interval(Duration::from_millis(25));
+        while !holds() {
+            look_again.tick().await;
+        }
+    };
+    timeout(Duration::from_mins(1), waiting).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+/// Whether it is stopped, by what the kernel says of it.
+fn is_suspended(exporter: &Exporter) -> bool {
+    let told = fs::read_to_string(format!("/proc/{}/stat", exporter.pid())).unwrap();
+    told.rsplit_once(')').unwrap().1.trim_start().starts_with('T')
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,11 +118,23 @@ async fn a_process_that_was_suspended_goes_on_and_sees_what_happened_meanwhile()
     let stand = Stand::new().await;
     let exporter = Exporter::start(&stand.config);
     exporter.shows("both valid", both_valid).await;
+    // One with the same intervals that goes on: it tells how many probes the suspended one has missed.
+    let other = stand.home.path().join("other.yaml");
+    let config = fs::read_to_string(&stand.config).unwrap();
+    let (settings, _) = config.split_once("tokens: ").unwrap();
+    fs::write(&other, format!("{settings}tokens: {{witness: {{credentials_file: witness}}}}\n")).unwrap();
+    let _other = Exporter::start(&other);
+    let asked = |name: &str| {
+        let requests = stand.hex.requests();
+        requests.iter().filter(|request| request.token.as_deref() == Some(name)).count()
+    };
     exporter.signal("STOP");
+    until("it is suspended", || is_suspended(&exporter)).await;
     stand.hex.update(|world| world.revoke("doomed")).unwrap();
-    let asked = stand.hex.requests().len();
-    seconds(4).await;
-    assert!(stand.hex.requests().len() <= asked + 2, "it is suspended");
+    let (good, doomed, witness) = (asked("good"), asked("doomed"), asked("witness"));
+    until("probes of the other", || asked("witness") > witness + 4).await;
+    // What it sent before may have arrived since.
+    assert!(asked("good") <= good + 1 && asked("doomed") <= doomed + 1, "it probes while it is suspended");
     exporter.signal("CONT");
     let page = exporter.shows("the death", |page| state(page, "doomed") == "invalid").await;
     assert_eq!(state(&page, "good"), "valid");
