@@ -8,10 +8,14 @@ use std::{
     io::Read,
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    time::{interval, timeout},
+};
 
 /// 96 digits of which no 8 stand in anything else.
 const DIGITS: &str =
@@ -108,9 +112,14 @@ async fn no_output_holds_any_piece_of_a_credential() {
     let get = async |path: &str| {
         client.get(format!("http://{address}{path}")).send().await.unwrap().text().await.unwrap()
     };
-    while !get("/metrics").await.contains("hex_token_state{token=\"good\",workspace=\"w\",state=\"valid\"} 1")
-    {
-    }
+    let is_valid = async {
+        let mut look_again = interval(Duration::from_millis(50));
+        let line = "hex_token_state{token=\"good\",workspace=\"w\",state=\"valid\"} 1";
+        while !get("/metrics").await.contains(line) {
+            look_again.tick().await;
+        }
+    };
+    timeout(Duration::from_mins(1), is_valid).await.unwrap();
     for path in [
         "/",
         "/tokens/good",

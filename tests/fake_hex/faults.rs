@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, error::Error, io, time::Duration};
 use hex_token_exporter::fake_hex::{Action, Fault, FaultBody, World};
 use reqwest::Method;
 
-use crate::stand::{Answer, KPIS, Stand, USUAL};
+use crate::stand::{Answer, KPIS, Stand, USUAL, until};
 
 async fn me(stand: &Stand) -> reqwest::Result<Answer> {
     stand.send(Method::GET, "all", "/users/me", "").await
@@ -138,12 +138,11 @@ async fn latency_delays_and_a_hanging_request_ends_with_the_fake() {
         .bearer_auth(value);
     let seen = stand.fake.requests().len();
     let shutdown = async {
-        while stand.fake.requests().len() == seen {
-            tokio::task::yield_now().await;
-        }
+        until(async || stand.fake.requests().len() > seen).await;
         stand.fake.shutdown().await;
     };
-    let (answer, ()) = tokio::join!(request.send(), shutdown);
+    let both = async { tokio::join!(request.send(), shutdown) };
+    let (answer, ()) = tokio::time::timeout(Duration::from_mins(1), both).await.unwrap();
     assert!(answer.is_err());
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hex_token_exporter::fake_hex::{Denial, RunEnd, RunStatus, VersionForm};
 
-use crate::stand::{Answer, KPIS, Stand, USUAL};
+use crate::stand::{Answer, KPIS, Stand, USUAL, until};
 
 async fn start(stand: &Stand, body: &str) -> Answer {
     stand.post("all", &format!("/projects/{KPIS}/runs"), body).await
@@ -73,13 +73,16 @@ async fn a_run_passes_from_pending_over_running_to_completed() {
     let started = start(&stand, "").await;
     let path = format!("/projects/{KPIS}/runs/{}", run_id(&started));
     let mut seen = Vec::new();
-    while seen.last().is_none_or(|status| status != "COMPLETED") {
+    until(async || {
         let run = stand.get("all", &path).await.json();
         let status = run["status"].as_str().unwrap().to_owned();
+        let is_over = status == "COMPLETED";
         if seen.last() != Some(&status) {
             seen.push(status);
         }
-    }
+        is_over
+    })
+    .await;
     let order = ["PENDING", "RUNNING", "COMPLETED"];
     let places: Vec<_> =
         seen.iter().map(|status| order.iter().position(|known| known == status).unwrap()).collect();

@@ -1,10 +1,12 @@
 //! The scenario file: the built-in one, and what is refused.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use hex_token_exporter::fake_hex::{self, FakeHex, Scenario};
 use reqwest::{Client, StatusCode};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+
+use crate::stand::until;
 
 #[tokio::test]
 async fn the_built_in_scenario_serves_a_token_in_every_trouble() {
@@ -46,14 +48,12 @@ async fn a_dropped_fake_is_gone_and_a_silent_client_does_not_keep_it() {
     let dropped = stacks.remove(0);
     let address = dropped.address();
     drop(dropped);
-    while TcpStream::connect(address).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    until(async || TcpStream::connect(address).await.is_err()).await;
 
     let kept = stacks.remove(0);
     let mut silent = TcpStream::connect(kept.address()).await.unwrap();
     silent.write_all(b"GET /api/v1/users/me HTTP/1.1\r\n").await.unwrap();
-    kept.shutdown().await;
+    timeout(Duration::from_mins(1), kept.shutdown()).await.unwrap();
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! A fake on a free port, and a client for it.
 
+use std::time::Duration;
+
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
 use jiff::Timestamp;
 use reqwest::{Client, Method, header::HeaderMap, redirect::Policy};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    time::{interval, timeout},
+};
 
 /// Published, of the workspace `acme`.
 pub(crate) const KPIS: &str = "5a8591dd-4039-49df-9202-96385ba3eff8";
@@ -21,6 +26,20 @@ tokens:
              groups_read, collections_read, data_connections_read, guides_read]
   ada: {kind: personal}
 ";
+
+/// Looks until it is so, which it must be before long.
+pub(crate) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let seen = async {
+        let mut look_again = interval(Duration::from_millis(5));
+        loop {
+            look_again.tick().await;
+            if is_so().await {
+                return;
+            }
+        }
+    };
+    timeout(Duration::from_mins(1), seen).await.unwrap();
+}
 
 /// One served stack.
 pub(crate) struct Stand {

@@ -31,6 +31,9 @@ use crate::{
     stage::{self, START},
 };
 
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A prober that never comes back, or worse.
 #[derive(Clone, Copy)]
 enum Ill {
@@ -96,7 +99,7 @@ async fn a_task_that_panics_ends_the_process_as_a_failure() {
     let stopping = tasks.stopping();
     tasks.spawn("patient", stopping.clone().cancelled_owned());
     tasks.spawn("fragile", async { panic!("a task panics, for the test") });
-    stopping.cancelled().await;
+    timeout(PATIENCE, stopping.cancelled()).await.unwrap();
     assert!(!tasks.finish(Duration::from_secs(10)).await);
 }
 
@@ -104,7 +107,7 @@ async fn a_task_that_panics_ends_the_process_as_a_failure() {
 async fn a_worker_that_panics_ends_the_process_as_a_failure() {
     let tasks = Tasks::new();
     let _scheduler = schedule(Ill::Panics, &tasks);
-    tasks.stopping().cancelled().await;
+    timeout(PATIENCE, tasks.stopping().cancelled()).await.unwrap();
     assert!(!tasks.finish(Duration::from_secs(10)).await);
 }
 
