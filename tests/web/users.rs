@@ -1,6 +1,6 @@
 //! Users and passwords.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tokio::{task::JoinSet, time::Instant};
@@ -63,32 +63,37 @@ async fn who_knows_a_password_comes_in_and_nobody_else() {
 async fn a_right_password_is_checked_once() {
     // A check takes far longer than all else, so that none can go unseen.
     let stand = Stand::start(&users(&[("prometheus", "correct")], 9)).await;
-    let good = basic("prometheus", "correct");
-    let began = Instant::now();
-    assert_eq!(stand.status("/ok", &good).await, 200);
-    let first = began.elapsed();
-    let began = Instant::now();
-    for _ in 0..20 {
-        assert_eq!(stand.status("/ok", &good).await, 200);
+    // What nobody has sent before is checked. A busy machine only makes that longer: the shortest is a check.
+    let mut check = Duration::MAX;
+    for guess in 0..3 {
+        let began = Instant::now();
+        assert_eq!(stand.status("/ok", &basic("prometheus", &format!("wrong {guess}"))).await, 401);
+        check = check.min(began.elapsed());
     }
-    assert!(began.elapsed() < first * 10, "20 repeats took {:?}, the first {first:?}", began.elapsed());
+    let good = basic("prometheus", "correct");
+    assert_eq!(stand.status("/ok", &good).await, 200);
+    let mut checked = 0;
+    for _ in 0..20 {
+        let began = Instant::now();
+        assert_eq!(stand.status("/ok", &good).await, 200);
+        checked += usize::from(began.elapsed() >= check / 2);
+    }
+    assert!(checked < 10, "{checked} of 20 repeats took as long as a check, which is {check:?}");
 }
 
 #[tokio::test]
 async fn an_unknown_user_costs_what_a_known_one_does() {
     let stand = Stand::start(&users(&[("prometheus", "correct")], 8)).await;
-    let mut took = [vec![], vec![]];
+    // A busy machine only makes a check longer: the shortest tells what it costs.
+    let mut took = [Duration::MAX; 2];
     for round in 0..9 {
         for (which, user) in ["prometheus", "nobody"].into_iter().enumerate() {
             let began = Instant::now();
             assert_eq!(stand.status("/ok", &basic(user, &format!("wrong {round}"))).await, 401);
-            took[which].push(began.elapsed());
+            took[which] = took[which].min(began.elapsed());
         }
     }
-    let [known, unknown] = took.map(|mut times| {
-        times.sort();
-        times[times.len() / 2]
-    });
+    let [known, unknown] = took;
     // Without a check, an unknown user would be told a hundred times faster.
     assert!(unknown * 4 > known && known * 4 > unknown, "known {known:?}, unknown {unknown:?}");
 }
