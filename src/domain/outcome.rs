@@ -107,11 +107,6 @@ impl Reason {
             Self::Ok | Self::Unauthorized | Self::Forbidden | Self::Plan | Self::NotFound | Self::Unavailable
         )
     }
-
-    /// Whether no answer came at all.
-    pub fn is_transport(self) -> bool {
-        matches!(self, Self::Timeout | Self::Dns | Self::Connect | Self::Tls | Self::Protocol)
-    }
 }
 
 /// What one probe means.
