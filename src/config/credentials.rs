@@ -142,7 +142,7 @@ fn find(source: &CredentialSource, environment: &Environment) -> Found {
             Err(reason) => (Err(problem(reason)), false),
         },
         CredentialSource::Env(name) => {
-            let text = environment.get(name).ok_or(CredentialProblem::Missing);
+            let text = environment.get(name).ok_or(CredentialProblem::NotSet);
             (text.and_then(Secret::credential).map(|secret| (secret, None)), false)
         }
     }

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{
-    Expiry, Kind, Name, Reason, Scope, TokenRecord, TokenSpec, TokenState,
-    finding::{Finding, ProjectFinding},
-    heard::Try,
-};
+use super::{CredentialProblem, Reason, TokenState};
+
+mod token;
+
+pub use token::of_token;
 
 /// Why a token is in trouble and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,10 +94,41 @@ pub fn of_reason(reason: Reason) -> Option<(&'static str, &'static str)> {
             ("the answer was larger than any answer of Hex", "Check the workspace's url and proxy")
         }
         Reason::CredentialUnreadable => (
-            "the credential source is missing, empty or not a legal token",
-            "Mount or fill the credential; it is read again every few seconds",
+            "there is no credential that could be sent",
+            "Mount or fill the credential, readable to the exporter",
         ),
     })
+}
+
+/// Cause and remedy of a credential that can't be used.
+pub fn of_credential(problem: CredentialProblem) -> (&'static str, &'static str) {
+    match problem {
+        CredentialProblem::Missing => (
+            "the credential's file does not exist",
+            "Mount or write the file; a running exporter reads it within seconds",
+        ),
+        CredentialProblem::NotSet => (
+            "the variable that should hold the credential is not set",
+            "Set the variable where the exporter is started",
+        ),
+        CredentialProblem::PermissionDenied => (
+            "the exporter may not read the credential's file: permission denied",
+            "Let the exporter's user read the file and enter the directories above it",
+        ),
+        CredentialProblem::Unreadable => (
+            "the credential's file cannot be read, is no plain file, or is larger than a token can be",
+            "Put the token alone into a plain file, and check the mount that it lies on",
+        ),
+        CredentialProblem::Empty => ("the credential source is empty", "Write the token into it"),
+        CredentialProblem::Exposed => (
+            "every user of the machine can read the credential's file, which refuse_exposed_credentials forbids",
+            "Take that right away, as with chmod o-rwx; where somebody may have read it, regenerate the token",
+        ),
+        CredentialProblem::IllegalHeaderValue => (
+            "the credential source holds characters that no token has",
+            "Put the token alone into it, on one line",
+        ),
+    }
 }
 
 /// Cause and remedy of a state, in general. `None` for `valid`.
@@ -137,96 +168,4 @@ pub fn of_near_expiry(date: Timestamp, days_left: f64) -> (String, String) {
         format!("The token expires in {days_left:.1} days, on {date:.0}"),
         "Create its successor in Hex under Settings > API keys, and replace it where the exporter and the jobs read it, before that day".to_owned(),
     )
-}
-
-/// Cause and remedy for one token now.
-pub fn of_token(record: &TokenRecord, spec: &TokenSpec) -> Advice {
-    let latest = latest_trouble(record);
-    let state = record.state();
-    let Some((cause, remedy)) = of_state(state) else {
-        return match latest.and_then(|tried| of_reason(tried.reason).map(|words| (tried.reason, words))) {
-            Some((reason, (cause, remedy))) => Advice::new(reason, sentence(cause), remedy),
-            None => Advice { reason: Reason::Ok, cause: None, remedy: None },
-        };
-    };
-    match state {
-        TokenState::Expired => {
-            let date = match record.expiry(spec) {
-                Expiry::Api(date) | Expiry::Config(date) => format!("{cause}, on {date:.0}"),
-                Expiry::Never | Expiry::Unknown => cause.to_owned(),
-            };
-            Advice::new(Reason::Unauthorized, date, remedy)
-        }
-        TokenState::UnderScoped => under_scoped(record, spec, cause, remedy),
-        TokenState::ProjectUnavailable => unavailable(record, spec, remedy),
-        TokenState::Unknown => {
-            match latest.and_then(|tried| of_reason(tried.reason).map(|w| (tried.reason, w))) {
-                Some((reason, (met, then))) => Advice::new(reason, format!("{cause}: {met}"), then),
-                None => Advice::new(Reason::Ok, cause, remedy),
-            }
-        }
-        TokenState::WrongWorkspace => Advice::new(Reason::Ok, cause, remedy),
-        TokenState::Invalid | TokenState::Valid => Advice::new(Reason::Unauthorized, cause, remedy),
-    }
-}
-
-fn under_scoped(record: &TokenRecord, spec: &TokenSpec, cause: &str, remedy: &str) -> Advice {
-    let missing: Vec<Scope> =
-        spec.required_scopes.iter().copied().filter(|s| record.granted(spec, *s) == Some(false)).collect();
-    let names: Vec<&str> = missing.iter().map(|scope| scope.as_label()).collect();
-    let by_plan = missing.iter().any(|scope| record.scope(*scope).is_some_and(Finding::is_denied_by_plan));
-    if by_plan && let Some((why, then)) = of_reason(Reason::Plan) {
-        return Advice::new(Reason::Plan, format!("{cause} ({}): {why}", names.join(", ")), then);
-    }
-    let wording: Vec<&str> = missing.iter().map(|scope| scope.hex_wording()).collect();
-    let remedy = match record.kind() {
-        Kind::Personal => {
-            "Check the role of the token's user, the sharing of the project and the plan: a personal token can do what its user can".to_owned()
-        }
-        Kind::Workspace => {
-            format!("Create a workspace token with the scopes that this one has and \"{}\"", wording.join("\", \""))
-        }
-        Kind::Unknown => remedy.to_owned(),
-    };
-    Advice::new(Reason::Forbidden, format!("{cause}: {}", names.join(", ")), remedy)
-}
-
-fn unavailable(record: &TokenRecord, spec: &TokenSpec, remedy: &str) -> Advice {
-    let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
-    let troubles: Vec<(&Name, Reason, &str)> = spec
-        .projects
-        .keys()
-        .filter_map(|name| {
-            let ProjectFinding { visible, published, runnable } = record.project(name)?;
-            if visible.settled() == Some(false) {
-                Some((name, Reason::NotFound, "does not exist or is not shared with the token"))
-            } else if published == Some(false) {
-                Some((name, Reason::Unavailable, "is unpublished, archived or trashed"))
-            } else if runs && runnable.settled() == Some(false) {
-                Some((name, Reason::Forbidden, "may not be run with the token"))
-            } else {
-                None
-            }
-        })
-        .collect();
-    let reason = troubles.first().map_or(Reason::Unavailable, |(_, reason, _)| *reason);
-    let words: Vec<String> =
-        troubles.iter().map(|(name, _, trouble)| format!("project {name} {trouble}")).collect();
-    Advice::new(reason, sentence(&words.join("; ")), remedy)
-}
-
-/// The latest probe of the token's life, or else of anything, where it did not go well.
-fn latest_trouble(record: &TokenRecord) -> Option<&Try> {
-    let accepted = |tried: &Try| matches!(tried.reason, Reason::Ok | Reason::Forbidden);
-    let life = record.last_try(record.life_check(), None).filter(|tried| !accepted(tried));
-    let other = || {
-        let tries = record.tries().iter().map(|(_, tried)| tried);
-        tries.filter(|tried| !tried.reason.is_conclusive()).max_by_key(|tried| tried.at)
-    };
-    life.or_else(other)
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -178,9 +178,12 @@ pub enum Credential {
 /// Why a credential can't be used. The texts are shown; they hold no part of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialProblem {
-    /// No such file or variable.
+    /// No such file.
     #[error("it does not exist")]
     Missing,
+    /// No such variable.
+    #[error("the variable is not set")]
+    NotSet,
     /// The file exists and can't be read.
     #[error("it cannot be read: permission denied")]
     PermissionDenied,

@@ -146,8 +146,7 @@ pub enum Urgency {
 impl Urgency {
     /// How urgent a token in this state is, with so many days left.
     pub fn of(view: &TokenView, days_left: Option<f64>) -> Self {
-        let within =
-            |threshold: Duration| days_left.is_some_and(|days| days * 86_400.0 <= threshold.as_secs_f64());
+        let within = |threshold| is_within(days_left, threshold);
         match view.record.state() {
             TokenState::Expired | TokenState::Invalid => Self::Dead,
             TokenState::WrongWorkspace => Self::WrongWorkspace,
@@ -163,11 +162,16 @@ impl Urgency {
     }
 }
 
+/// Whether a token with so many days left expires within a threshold.
+pub fn is_within(days_left: Option<f64>, threshold: Duration) -> bool {
+    days_left.is_some_and(|days| days * 86_400.0 <= threshold.as_secs_f64())
+}
+
 impl<'a> Report<'a> {
     /// Tells of one token, where `hex_now` is the time on the clock of its workspace's Hex.
     pub fn of(view: &'a TokenView, hex_now: Timestamp) -> Self {
         let TokenView { spec, record, .. } = view;
-        let mut advice = advice::of_token(record, spec);
+        let mut advice = advice::of_token(record, spec, view.credential.problem, hex_now);
         let expiry = record.expiry(spec);
         let days = expiry.days_left(hex_now);
         let urgency = Urgency::of(view, days);

@@ -91,7 +91,8 @@ fn what_cannot_be_sent_is_a_warning_and_never_an_error() {
         assert!(warnings(&found).contains(&words), "{}", warnings(&found));
     }
     let found = gathered(&place, "tokens: {airflow: {credentials_env: NOT_SET}}", &[]);
-    assert_eq!(problem(&found.tokens[0]), Some(CredentialProblem::Missing));
+    assert_eq!(problem(&found.tokens[0]), Some(CredentialProblem::NotSet));
+    assert!(warnings(&found).contains("credential: the variable is not set;"), "{}", warnings(&found));
 }
 
 #[test]

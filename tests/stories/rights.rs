@@ -1,6 +1,9 @@
 //! Scopes, plans and projects.
 
-use hex_token_exporter::domain::{Check, Reason, Scope, TokenState as S};
+use hex_token_exporter::{
+    domain::{Check, Reason, Scope, TokenState as S},
+    store::report::Report,
+};
 
 use crate::{
     cast::{Token, hours, mins, project_id, secs, token},
@@ -66,8 +69,8 @@ async fn a_plan_downgrade_makes_what_is_required_under_scoped_with_the_plan_as_i
     sim.until(hours(2)).await;
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::UnderScoped]);
     let view = sim.view("airflow");
-    let advice = hex_token_exporter::domain::advice::of_token(&view.record, &view.spec);
-    assert_eq!(advice.reason, Reason::Plan);
+    let report = Report::of(&view, view.record.state_since().unwrap());
+    assert_eq!(report.reason, Reason::Plan.as_label());
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,7 +60,6 @@ impl<'a> Token<'a> {
         let time = |at: Option<Second>| at.map(|Second(at)| Time::new(at, now));
         let interval = token.interval(token.record.life_check());
         let credential = &token.credential;
-        let unreadable = advice::of_reason(crate::domain::Reason::CredentialUnreadable);
         Self {
             frame,
             back: view.query(),
@@ -72,7 +71,7 @@ impl<'a> Token<'a> {
             ),
             last_success: time(report.last_success),
             loaded: credential.loaded_at.map(|at| Time::new(at, now)),
-            problem: credential.problem.and(unreadable).map(|(cause, _)| cause),
+            problem: credential.problem.map(|problem| advice::of_credential(problem).0),
             asked_every: interval.map(span),
             probes: token.counts.probes,
             failures: token
