@@ -53,6 +53,49 @@ fn check_without_a_usable_configuration_is_unknown_and_validate_fails() {
 }
 
 #[test]
+fn only_the_command_decides_about_the_exit_code_of_a_usage_error() {
+    for (arguments, expected) in [
+        (vec!["validate", "--config.file", "check", "--no-such-flag"], 2),
+        (vec!["--config.file", "check", "--no-such-flag"], 2),
+        (vec!["--log.level=check"], 2),
+        (vec!["completions", "check"], 2),
+        (vec!["--no-such-flag", "check"], 3),
+        (vec!["check", "--config.file", "validate", "--no-such-flag"], 3),
+    ] {
+        let (code, said) = run(&arguments);
+        assert_eq!(code, Some(expected), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn the_help_tells_the_exit_codes() {
+    let (code, said) = run(&["check", "--help"]);
+    assert_eq!(code, Some(0));
+    for words in ["Exit codes", "1  ", "2  ", "3  ", "2, 3, 1, 0"] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    assert!(run(&["plan", "--help"]).1.contains("1 where the plan is over the budget"));
+}
+
+#[test]
+fn validate_counts_as_people_do() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.yaml");
+    let path = config.to_str().unwrap();
+    for (yaml, words) in [
+        ("tokens: {a: {credentials_env: NOT_SET}}", "1 token in 1 workspace\n"),
+        ("tokens: {a: {credentials_env: NOT_SET}, b: {credentials_env: B}}", "2 tokens in 1 workspace\n"),
+        ("tokens: {a: {credentials_env: NOT_SET}}", "no usable credential: the variable is not set"),
+        ("tokens: {a: {}}", "the configuration has 1 problem\n"),
+        ("tokens: {a: {}, b: {}}", "the configuration has 2 problems\n"),
+    ] {
+        fs::write(&config, yaml).unwrap();
+        let (_, said) = run(&["validate", "--config.file", path]);
+        assert!(said.contains(words), "{words} in {said}");
+    }
+}
+
+#[test]
 fn completions_the_manual_and_the_scenario_are_printed() {
     for (arguments, part) in [
         (vec!["completions", "bash"], "hex-token-exporter"),

@@ -8,6 +8,11 @@ use assert_cmd::Command;
 
 /// What `plan` says about so many tokens with scopes and a project, and its exit code.
 fn plan(tokens: usize, probe: &str, requests_per_minute: u32) -> (String, i32) {
+    let (said, _, code) = plan_and_warnings(tokens, probe, requests_per_minute);
+    (said, code)
+}
+
+fn plan_and_warnings(tokens: usize, probe: &str, requests_per_minute: u32) -> (String, String, i32) {
     let home = tempfile::tempdir().unwrap();
     let mut yaml = format!(
         "probe: {{{probe}}}\nworkspaces: {{main: {{url: https://app.hex.tech, requests_per_minute: {requests_per_minute}}}}}\n\
@@ -21,7 +26,8 @@ fn plan(tokens: usize, probe: &str, requests_per_minute: u32) -> (String, i32) {
     fs::write(&config, yaml).unwrap();
     let mut command = Command::cargo_bin("hex-token-exporter").unwrap();
     let output = command.env_clear().arg("plan").arg("--config.file").arg(&config).output().unwrap();
-    (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
 }
 
 /// What follows on the line that begins so.
@@ -64,4 +70,48 @@ fn what_it_says_would_fit_does() {
     assert_eq!(plan(200, "", 48).1, 0);
     assert_eq!(plan(200, "", 47).1, 1);
     assert_eq!(line(&said, "a pair"), "requests_per_minute: 15 in each: stretched 3.15 times");
+}
+
+#[test]
+fn what_a_pair_and_shards_get_is_told_with_what_it_costs_them() {
+    let (said, _) = plan(200, "", 30);
+    assert!(
+        line(&said, "3 shards")
+            .starts_with("requests_per_minute: 10 in each, where the tokens share a limit of Hex: stretched"),
+        "{said}"
+    );
+    let (said, _) = plan(10, "", 30);
+    assert_eq!(
+        line(&said, "3 shards"),
+        "requests_per_minute: 10 in each, where the tokens share a limit of Hex"
+    );
+    let (said, code) = plan(2, "", 1);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(
+        line(&said, "a pair"),
+        "requests_per_minute: 1 in each: 2 in all, since none can have less than 1"
+    );
+    for budget in [1, 2] {
+        let (said, _) = plan(2, "", budget);
+        assert!(line(&said, "3 shards").contains("Hex: 3 in all, since none can have less than 1"), "{said}");
+    }
+}
+
+#[test]
+fn no_token_at_all_is_no_remedy() {
+    let (said, code) = plan(2, "interval: 2s, timeout: 1s", 1);
+    assert_eq!(code, 1, "{said}");
+    assert!(!line(&said, "would fit").contains("of the 2 tokens"), "{said}");
+    let (said, _) = plan(1, "interval: 2s, timeout: 1s", 60);
+    assert_eq!(line(&said, "has room"), "for 0 more tokens like these");
+    let (said, _) = plan(1, "interval: 2s, timeout: 1s", 62);
+    assert_eq!(line(&said, "has room"), "for 1 more token like these");
+}
+
+#[test]
+fn what_deserves_a_look_is_told_aside() {
+    let (said, told, code) = plan_and_warnings(1, "", 30);
+    assert_eq!(code, 0, "{said}");
+    assert!(told.starts_with("warning: tokens.t0.credentials_file: no usable credential"), "{told}");
+    assert!(!said.contains("warning"), "{said}");
 }

@@ -7,6 +7,14 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{config::Source, telemetry::Format};
 
+/// What monitoring plugins know of `check` by its exit code.
+const CHECK_EXITS: &str = "Exit codes, as of monitoring plugins; the worst of all tokens counts, in the order 2, 3, 1, 0:
+  0  all is well, as far as was asked
+  1  a token expires within its warning threshold
+  2  a token is expired, invalid or of the wrong workspace, lacks a scope or a project, or expires within its \
+critical threshold; or a dry run started a real run
+  3  nothing can be said: no conclusive answer, no token, a bad configuration or a usage error";
+
 /// Tells Prometheus and people whether Hex API tokens still live, why not, and for how long.
 #[derive(Debug, Parser)]
 #[command(name = "hex-token-exporter", version, args_conflicts_with_subcommands = true)]
@@ -22,10 +30,14 @@ pub(super) enum Command {
     /// Watches the configured tokens and serves what is known (the default)
     Run(RunArgs),
     /// Asks about every token once, now, and tells what was found
+    #[command(after_help = CHECK_EXITS)]
     Check(CheckArgs),
     /// Proves the configuration: all problems at once, no value printed
     Validate(ConfigArgs),
     /// Shows what the configuration costs Hex, against the budget
+    #[command(
+        after_help = "Exit code: 1 where the plan is over the budget of a workspace, or the configuration is wrong"
+    )]
     Plan(ConfigArgs),
     /// Shows every kind of trouble, with a fake Hex in the same process; needs nothing
     Demo(DemoArgs),

@@ -21,7 +21,11 @@ use std::{
 use clap::{CommandFactory, Parser};
 
 use self::args::{Args, Command};
-use crate::{config::Environment, domain::secret::token_like, lifecycle};
+use crate::{
+    config::{Environment, Finding},
+    domain::secret::token_like,
+    lifecycle,
+};
 
 /// Exit codes, where a command has more to say than "well" and "not": those of monitoring plugins.
 mod exit {
@@ -45,7 +49,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let usage_error = if arguments.iter().any(|argument| argument == "check") { exit::UNKNOWN } else { 2 };
+    let usage_error = if is_check(&arguments) { exit::UNKNOWN } else { 2 };
     // Before anything can echo it.
     if let Some(shown) = arguments.iter().find_map(|argument| token_like(&argument.to_string_lossy())) {
         complain(&format!(
@@ -81,6 +85,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     })
 }
 
+/// Whether the command is `check`: the first argument that is neither an option nor the value of one.
+fn is_check(arguments: &[OsString]) -> bool {
+    let command = Args::command();
+    let takes_value = |option: &str| {
+        let mut options = command.get_arguments();
+        options.any(|it| it.get_long() == option.strip_prefix("--") && it.get_action().takes_values())
+    };
+    let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    while let Some(argument) = arguments.next() {
+        if !argument.starts_with('-') {
+            return argument == "check";
+        }
+        if takes_value(&argument) {
+            arguments.next();
+        }
+    }
+    false
+}
+
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "hex-token-exporter", &mut script);
@@ -99,6 +122,20 @@ fn man() -> anyhow::Result<ExitCode> {
 fn complain(text: &str) {
     let text = crate::domain::secret::redact(text);
     let _ = writeln!(anstream::stderr(), "error: {text}");
+}
+
+/// Says what deserves a look, apart from what a command prints.
+fn warn_of<'a>(findings: impl IntoIterator<Item = &'a Finding>) {
+    let mut out = anstream::stderr();
+    for finding in findings {
+        // Where standard error is gone, nobody is left to be warned.
+        let _ = writeln!(out, "warning: {finding}");
+    }
+}
+
+/// A number of things.
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Runs a command's future to its end. A name resolution that hangs is left behind, and keeps nobody from

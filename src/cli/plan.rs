@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use humantime::format_duration;
 
-use super::{args::ConfigArgs, table::table};
+use super::{args::ConfigArgs, count, table::table, warn_of};
 use crate::{
     clock::SystemClock,
     config::{Environment, gather, load},
@@ -14,8 +14,11 @@ use crate::{
 };
 
 pub(super) fn run(args: &ConfigArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
-    let config = load(&args.source(), environment)?.config;
-    let tokens = gather(&config, &SystemClock::start()).tokens;
+    let loaded = load(&args.source(), environment)?;
+    let config = loaded.config;
+    let gathered = gather(&config, &SystemClock::start());
+    warn_of(loaded.warnings.iter().chain(&gathered.warnings));
+    let tokens = gathered.tokens;
     let mut rows = Vec::new();
     let mut verdicts = Vec::new();
     let mut over = false;
@@ -94,17 +97,28 @@ fn explanation(workspace: &Workspace, cadence: &Cadence, total: Demand, tokens: 
         lines.push(format!("  would fit  {}", remedies(cadence, total, tokens, budget).join(", or ")));
     } else {
         let room = fitting_tokens(total, tokens, budget).saturating_sub(tokens);
-        lines.push(format!("  has room   for {room} more tokens like these"));
+        lines.push(format!("  has room   for {} like these", count(room, "more token")));
     }
-    let half = (budget / 2).max(1);
-    let paired = stretch(total.per_minute(), half);
-    let but = if paired > 1.0 { format!(": stretched {paired:.2} times") } else { String::new() };
-    lines.push(format!("  a pair     requests_per_minute: {half} in each{but}"));
-    let third = (budget / 3).max(1);
-    lines.push(format!(
-        "  3 shards   requests_per_minute: {third} in each, where the tokens share a limit of Hex"
-    ));
+    lines.push(format!("  a pair     {}", share(total.per_minute(), budget, 2, "")));
+    // Each of them has a third of the tokens.
+    let shared = ", where the tokens share a limit of Hex";
+    lines.push(format!("  3 shards   {}", share(total.per_minute() / 3.0, budget, 3, shared)));
     lines
+}
+
+/// What each of several processes may spend, and what that does to what it asks for.
+fn share(per_minute: f64, budget: u32, processes: u32, when: &str) -> String {
+    let each = (budget / processes).max(1);
+    let mut but = Vec::new();
+    if each * processes > budget {
+        but.push(format!("{} in all, since none can have less than 1", each * processes));
+    }
+    let factor = stretch(per_minute, each);
+    if factor > 1.0 {
+        but.push(format!("stretched {factor:.2} times"));
+    }
+    let colon = if but.is_empty() { "" } else { ": " };
+    format!("requests_per_minute: {each} in each{when}{colon}{}", but.join(", "))
 }
 
 /// Each alone is enough.
@@ -114,7 +128,10 @@ fn remedies(cadence: &Cadence, total: Demand, tokens: usize, budget: u32) -> Vec
     remedies.extend(interval.map(|it| format!("probe.interval: {}", time(it))));
     remedies.extend(scope_interval.map(|it| format!("probe.scope_interval: {}", time(it))));
     remedies.push(format!("requests_per_minute: {:.0}", total.per_minute().ceil()));
-    remedies.push(format!("{} of the {tokens} tokens", fitting_tokens(total, tokens, budget)));
+    let fitting = fitting_tokens(total, tokens, budget);
+    if fitting > 0 {
+        remedies.push(format!("{fitting} of the {tokens} tokens"));
+    }
     remedies
 }
 

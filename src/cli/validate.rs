@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use super::args::ConfigArgs;
+use super::{args::ConfigArgs, count};
 use crate::{
     clock::SystemClock,
     config::{Environment, gather, load},
@@ -16,7 +16,7 @@ pub(super) fn run(args: &ConfigArgs, environment: &Environment) -> anyhow::Resul
             for error in errors.findings() {
                 writeln!(out, "error: {error}")?;
             }
-            writeln!(out, "the configuration has {} problems", errors.findings().len())?;
+            writeln!(out, "the configuration has {}", count(errors.findings().len(), "problem"))?;
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -26,9 +26,9 @@ pub(super) fn run(args: &ConfigArgs, environment: &Environment) -> anyhow::Resul
     }
     writeln!(
         out,
-        "the configuration holds: {} tokens in {} workspaces",
-        gathered.tokens.len(),
-        loaded.config.workspaces.len()
+        "the configuration holds: {} in {}",
+        count(gathered.tokens.len(), "token"),
+        count(loaded.config.workspaces.len(), "workspace")
     )?;
     Ok(ExitCode::SUCCESS)
 }
