@@ -5,7 +5,7 @@
 use std::{
     fmt::Write,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -45,15 +45,27 @@ impl Stand {
         path
     }
 
-    /// The exit code and standard output of `check`, off the threads that the fake needs.
+    /// The exit code and standard output of `check`.
     async fn check(&self, url: &str, tokens: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
         let config = self.config(url, tokens);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
-        command.env_clear().arg("check").args(arguments).arg("--config.file").arg(config);
-        let Output { status, stdout, .. } =
-            tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        (status.code(), String::from_utf8(stdout).unwrap())
+        let (code, said, _) = check(&config, arguments).await;
+        (code, said)
     }
+}
+
+/// The exit code, standard output and standard error of `check`, off the threads that the fake needs.
+async fn check(config: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
+    command.env_clear().arg("check").args(arguments).arg("--config.file").arg(config);
+    let Output { status, stdout, stderr } =
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// The first token of `--output json`.
+fn first(json: &str) -> serde_json::Value {
+    let mut said: serde_json::Value = serde_json::from_str(json).unwrap();
+    said["tokens"][0].take()
 }
 
 const HEALTHY: (&str, &str) = ("airflow-healthy", "required_scopes: [projects_read]");
@@ -84,9 +96,8 @@ async fn an_api_that_cannot_be_reached_is_unknown_and_never_a_dead_token() {
     let refused = "http://127.0.0.1:9";
     let (code, said) = stand.check(refused, &[HEALTHY], &["--output", "json"]).await;
     assert_eq!(code, Some(3));
-    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(said["tokens"][0]["state"], "unknown");
-    assert_eq!(said["tokens"][0]["reason"], "connect");
+    let token = first(&said);
+    assert_eq!((&token["state"], &token["reason"]), (&"unknown".into(), &"connect".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +113,89 @@ async fn a_denial_is_taken_at_once_and_only_a_dry_run_tells_about_runs() {
     let (code, said) = stand.check(&url, &tokens, &["--dry-run"]).await;
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("under_scoped") && said.contains("Projects: Run"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_near_expiry_is_told_and_counts_where_runs_were_not_asked_about() {
+    let stand = Stand::new().await;
+    let url = stand.hex.url();
+    let keys = format!("required_scopes: [projects_read, projects_run], {KPI}");
+    for (token, expected, words) in [
+        (SOON.0, 1, "expires in 10.0 days"),
+        (LATE.0, 2, "expires in 2.0 days"),
+        (HEALTHY.0, 0, "is alive; whether"),
+    ] {
+        let tokens = [(token, keys.as_str())];
+        let (code, table) = stand.check(&url, &tokens, &[]).await;
+        assert_eq!(code, Some(expected), "{table}");
+        assert!(table.contains(words) && table.contains("only --dry-run can tell"), "{table}");
+        let (code, json) = stand.check(&url, &tokens, &["--output", "json"]).await;
+        assert_eq!(code, Some(expected), "{json}");
+        let said = first(&json);
+        for words in ["cause", "remedy"].map(|key| said[key].as_str().unwrap()) {
+            assert!(table.contains(words.split(", on 2").next().unwrap()), "{words} in {table}");
+            assert!(!words.contains("Wait"), "no further probe will come: {words}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_that_started_a_real_run_is_told_and_critical() {
+    let stand = Stand::new().await;
+    stand.hex.update(|world| world.workspaces.get_mut("acme").unwrap().ignores_dry_run = true);
+    let keys = format!("required_scopes: [projects_read, projects_run], {KPI}");
+    let config = stand.config(&stand.hex.url(), &[(HEALTHY.0, &keys), (SOON.0, &keys)]);
+    for output in ["table", "json"] {
+        let (code, said, told) = check(&config, &["--dry-run", "--output", output]).await;
+        assert_eq!(code, Some(2), "{said}{told}");
+        for words in ["acme", "started a real run", "cancel it", "stopped"] {
+            assert!(told.contains(words), "{words} in {told}");
+        }
+        assert!(!said.contains("only --dry-run can tell"), "{said}");
+        assert!(said.contains("dry runs of its workspace were stopped"), "{said}");
+        assert!(!said.contains("Wait for"), "no further probe will come: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_token_is_found_nothing_is_known() {
+    let stand = Stand::new().await;
+    let home = stand.home.path();
+    fs::create_dir(home.join("empty")).unwrap();
+    let config = home.join("directories.yaml");
+    for (directories, words) in
+        [("[{path: empty}]", "holds no token yet"), ("[{path: missing}]", "does not exist")]
+    {
+        fs::write(&config, format!("token_directories: {directories}\n")).unwrap();
+        let (code, said, told) = check(&config, &[]).await;
+        assert_eq!(code, Some(3), "{said}{told}");
+        assert!(told.contains("warning: token_directories[0]: ") && told.contains(words), "{told}");
+        assert!(told.contains("error: ") && told.contains("no token"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_cannot_be_read_hides_tokens_and_so_all_is_not_known() {
+    let stand = Stand::new().await;
+    let config = stand.config(&stand.hex.url(), &[HEALTHY]);
+    let yaml = fs::read_to_string(&config).unwrap() + "token_directories: [{path: missing}]\n";
+    fs::write(&config, yaml).unwrap();
+    let (code, said, told) = check(&config, &[]).await;
+    assert_eq!(code, Some(3), "{said}{told}");
+    assert!(said.contains("airflow-healthy") && told.contains("error: "), "{said}{told}");
+    let (code, _, told) = check(&config, &["--name", "airflow-healthy"]).await;
+    assert_eq!(code, Some(0), "what was asked about is known: {told}");
+    assert!(told.contains("warning: token_directories[0]: "), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warnings_do_not_disturb_the_json() {
+    let stand = Stand::new().await;
+    let config = stand.config(&(stand.hex.url() + "/acme/home"), &[HEALTHY, ABSENT]);
+    let (code, said, told) = check(&config, &["--output", "json"]).await;
+    assert_eq!(code, Some(3), "{told}");
+    assert_eq!(first(&said)["name"], "absent");
+    assert!(told.contains("warning: workspaces.acme.url") && told.contains("no usable credential"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,11 +13,12 @@ use super::{
     args::{CheckArgs, Output},
     block_on, complain, exit,
     table::table,
+    warn_of,
 };
 use crate::{
     clock::{Clock, SystemClock},
     config::{DesiredToken, Environment, gather, load},
-    domain::DigestKey,
+    domain::{DigestKey, Reason, TokenState, advice},
     probe::HexProber,
     schedule::{
         Assignment, Settings,
@@ -25,7 +26,7 @@ use crate::{
     },
     store::{
         Snapshot, Store, TokenView,
-        report::{Report, Urgency},
+        report::{Report, Second, Urgency, is_within},
     },
 };
 
@@ -40,9 +41,17 @@ pub(super) fn run(args: &CheckArgs, environment: &Environment) -> ExitCode {
 }
 
 fn check(args: &CheckArgs, environment: &Environment) -> anyhow::Result<u8> {
-    let config = load(&args.config.source(), environment)?.config;
+    let loaded = load(&args.config.source(), environment)?;
+    let config = loaded.config;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let tokens = chosen(gather(&config, &*clock).tokens, &args.names)?;
+    let gathered = gather(&config, &*clock);
+    warn_of(loaded.warnings.iter().chain(&gathered.warnings));
+    // Who names tokens asks about these alone.
+    let may_miss_tokens = args.names.is_empty() && !gathered.directories_readable;
+    let tokens = chosen(gathered.tokens, &args.names)?;
+    if tokens.is_empty() {
+        return Err(anyhow!("there is no token to ask about; put one into a token directory"));
+    }
     let workspaces: Vec<_> = config.workspaces.values().cloned().collect();
     let wall = clock.clone();
     let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
@@ -68,16 +77,29 @@ fn check(args: &CheckArgs, environment: &Environment) -> anyhow::Result<u8> {
         .collect();
     block_on(round.run(assignments, cadence))?;
     let snapshot = store.snapshot();
-    let reports = Report::by_urgency(&snapshot);
+    let mut reports = Report::by_urgency(&snapshot);
+    let mut codes: Vec<u8> =
+        reports.iter_mut().map(|report| conclude(&snapshot, report, args.dry_run)).collect();
     match args.output {
         Output::Json => {
             let mut out = io::stdout();
             serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "tokens": reports }))?;
             writeln!(out)?;
         }
-        Output::Table => show(&snapshot, &reports, args.dry_run)?,
+        Output::Table => show(&snapshot, &reports)?,
     }
-    Ok(verdict(&snapshot, &reports))
+    for workspace in snapshot.workspaces.iter().filter(|workspace| workspace.dry_run_unsafe) {
+        complain(&format!(
+            "workspace {}: a dry run started a real run, which this stack should never do: look for it in Hex and cancel it; dry runs of this workspace were stopped",
+            workspace.spec.name
+        ));
+        codes.push(exit::CRITICAL);
+    }
+    if may_miss_tokens {
+        complain("a token directory cannot be read, so there may be tokens that nothing is known of");
+        codes.push(exit::UNKNOWN);
+    }
+    Ok(worst(&codes))
 }
 
 fn chosen(tokens: Vec<DesiredToken>, names: &[String]) -> anyhow::Result<Vec<DesiredToken>> {
@@ -89,53 +111,71 @@ fn chosen(tokens: Vec<DesiredToken>, names: &[String]) -> anyhow::Result<Vec<Des
     Ok(tokens.into_iter().filter(is_chosen).collect())
 }
 
-/// The worst of all tokens, in the order critical, unknown, warning. A verdict that the round could not
-/// renew is unknown, whatever else is known.
-fn verdict(snapshot: &Snapshot, reports: &[Report<'_>]) -> u8 {
-    let code = |report: &Report<'_>| match report.urgency {
+/// The worst code, in the order critical, unknown, warning.
+fn worst(codes: &[u8]) -> u8 {
+    let order = [exit::CRITICAL, exit::UNKNOWN, exit::WARNING];
+    order.into_iter().find(|code| codes.contains(code)).unwrap_or(exit::OK)
+}
+
+/// The exit code of one token. Its report gets the words for what this round has left open, since no further
+/// probe comes that could be waited for.
+fn conclude(snapshot: &Snapshot, report: &mut Report<'_>, dry_run: bool) -> u8 {
+    let code = match report.urgency {
         Urgency::Dead
         | Urgency::WrongWorkspace
         | Urgency::UnderScoped
         | Urgency::ProjectUnavailable
         | Urgency::ExpiresCritical => exit::CRITICAL,
-        Urgency::Unknown if dry_run_is_missing(snapshot, report) => exit::OK,
         Urgency::Unknown => exit::UNKNOWN,
         Urgency::ExpiresWarning => exit::WARNING,
         Urgency::Fine => exit::OK,
     };
-    let codes: Vec<u8> = reports.iter().map(code).collect();
-    [exit::CRITICAL, exit::UNKNOWN, exit::WARNING]
-        .into_iter()
-        .find(|code| codes.contains(code))
-        .unwrap_or(exit::OK)
+    let view = snapshot.token(report.name.as_str());
+    let Some(view) = view.filter(|view| view.record.state() == TokenState::Unknown) else { return code };
+    let mut workspaces = snapshot.workspaces.iter();
+    if workspaces.any(|it| it.dry_run_unsafe && it.spec.name == *report.workspace) {
+        report.cause = Some("Whether the token may run its projects is open: the dry runs of its workspace were stopped, since one started a real run".to_owned());
+        report.remedy = Some("Look for that run in Hex and cancel it; ask without --dry-run".to_owned());
+        return code;
+    }
+    if dry_run || !lacks_dry_runs_alone(view, report) {
+        if report.reason == Reason::Ok.as_label() {
+            report.remedy = Some("Run check again; if it lasts, look at what the token requires".to_owned());
+        }
+        return code;
+    }
+    let runs = "whether it may run its projects, only --dry-run can tell";
+    let (cause, remedy) = match (report.expiry.at, report.expiry.days) {
+        (Some(Second(date)), Some(days)) if is_within(Some(days), view.spec.expiry_warning) => {
+            advice::of_near_expiry(date, days)
+        }
+        _ => ("The token is alive".to_owned(), "Run check with --dry-run, which starts no run".to_owned()),
+    };
+    report.cause = Some(format!("{cause}; {runs}"));
+    report.remedy = Some(remedy);
+    match report.urgency {
+        Urgency::Unknown if is_within(report.expiry.days, view.spec.expiry_warning) => exit::WARNING,
+        Urgency::Unknown => exit::OK,
+        _ => code,
+    }
 }
 
-/// Whether nothing but a dry run that was not asked for keeps a token from being valid.
-fn dry_run_is_missing(snapshot: &Snapshot, report: &Report<'_>) -> bool {
-    snapshot.token(report.name.as_str()).is_some_and(|view| {
-        view.probe_success() == Some(true)
-            && report
-                .scopes
-                .iter()
-                .all(|scope| scope.granted == Some(true) || !scope.required || scope.name == "projects_run")
-            && report.projects.iter().all(|project| project.visible == Some(true))
-    })
+/// Whether nothing but dry runs keeps a token from being valid.
+fn lacks_dry_runs_alone(view: &TokenView, report: &Report<'_>) -> bool {
+    view.probe_success() == Some(true)
+        && report
+            .scopes
+            .iter()
+            .all(|scope| scope.granted == Some(true) || !scope.required || scope.name == "projects_run")
+        && report.projects.iter().all(|project| project.visible == Some(true))
 }
 
-fn show(snapshot: &Snapshot, reports: &[Report<'_>], dry_run: bool) -> anyhow::Result<()> {
+fn show(snapshot: &Snapshot, reports: &[Report<'_>]) -> anyhow::Result<()> {
     let mut out = anstream::stdout();
     let rows = reports.iter().filter_map(|report| Some(row(snapshot.token(report.name.as_str())?, report)));
     let header = ["TOKEN", "WORKSPACE", "STATE", "DAYS LEFT", "MISSING", "PROJECTS", "ORG", "OWNER"];
     writeln!(out, "{}", table(&header, rows.collect()))?;
     for report in reports {
-        if report.urgency == Urgency::Unknown && dry_run_is_missing(snapshot, report) && !dry_run {
-            writeln!(
-                out,
-                "\n{}: alive; whether it may run its projects, only --dry-run can tell",
-                report.name
-            )?;
-            continue;
-        }
         let (Some(cause), Some(remedy)) = (&report.cause, &report.remedy) else { continue };
         writeln!(out, "\n{}: {cause}", report.name)?;
         writeln!(out, "  -> {remedy}")?;
