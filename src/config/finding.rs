@@ -265,6 +265,12 @@ impl Report {
         }
     }
 
+    /// The same with errors that are about no value of the configuration.
+    pub(super) fn begun_with(mut self, errors: Vec<Finding>) -> Self {
+        self.errors.get_mut().extend(errors.into_iter().map(|error| (Path::default(), error)));
+        self
+    }
+
     /// Notes what makes the configuration unusable. The same is told once.
     pub(super) fn error(&self, path: &Path, text: impl Into<String>) {
         if !self.refused.borrow().contains(path) {

@@ -33,6 +33,8 @@ pub(super) struct Merged {
     pub(super) tree: Value,
     pub(super) origins: Origins,
     pub(super) environment: Environment,
+    /// Of variables that set nothing in it.
+    pub(super) problems: Vec<Finding>,
 }
 
 /// Reads and merges all layers.
@@ -68,10 +70,7 @@ pub(super) fn merge(
             Err(NoPath(problem)) => problems.push(Finding::variable(variable.variable, problem)),
         }
     }
-    if !problems.is_empty() {
-        return Err(problems.into());
-    }
-    Ok(Merged { tree: Value::from(merged), origins, environment })
+    Ok(Merged { tree: Value::from(merged), origins, environment, problems })
 }
 
 fn from_file(path: &FilePath, inputs: &Inputs) -> Result<(Value, Origins), ConfigErrors> {

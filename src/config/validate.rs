@@ -29,8 +29,8 @@ const MAX_PATH: usize = 4096;
 
 /// Understands the tree, or tells all that is wrong with it.
 pub(super) fn validate(merged: Merged, inputs: &Inputs) -> Result<(Config, Vec<Finding>), ConfigErrors> {
-    let Merged { tree, origins, environment } = merged;
-    let report = Report::new(origins);
+    let Merged { tree, origins, environment, problems } = merged;
+    let report = Report::new(origins).begun_with(problems);
     let root = Entry { path: Path::default(), value: &tree };
     section::refuse_tokens(&report, &root);
     let top = Section::open(&report, &root, keys::TOP);

@@ -159,6 +159,15 @@ fn a_mistake_in_the_environment_names_its_variable() {
     let nowhere = [("HEX_TOKEN_EXPORTER__PROBE____INTERVAL", "5m")];
     let errors = place.load(SMALLEST, &nowhere).unwrap_err().to_string();
     assert!(errors.starts_with("HEX_TOKEN_EXPORTER__PROBE____INTERVAL: leads to no setting"), "{errors}");
+    let file = "probe: {timeout: 3}\ntokens: {airflow: {}}\n";
+    let errors = place.load(file, &nowhere).unwrap_err().to_string();
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), 3, "all at once: {errors}");
+    assert!(lines[0].starts_with("HEX_TOKEN_EXPORTER__PROBE____INTERVAL: "), "{errors}");
+    assert!(
+        errors.contains("probe.timeout (line 1): ") && errors.contains("tokens.airflow (line 2): "),
+        "{errors}"
+    );
 }
 
 #[test]
