@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output},
 };
 
-use hex_token_exporter::fake_hex::{FakeHex, Scenario};
+use hex_token_exporter::fake_hex::{Action, FakeHex, Fault, Scenario};
 use tokio::net::TcpListener;
 
 const KPI: &str = "projects: {weekly_kpis: 5a8591dd-4039-49df-9202-96385ba3eff8}";
@@ -155,6 +155,20 @@ async fn a_dry_run_that_started_a_real_run_is_told_and_critical() {
         assert!(said.contains("dry runs of its workspace were stopped"), "{said}");
         assert!(!said.contains("Wait for"), "no further probe will come: {said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_that_has_moved_is_told() {
+    let stand = Stand::new().await;
+    stand.hex.update(|world| {
+        world.add_fault(Fault::new(Action::Redirect("https://eu.hex.tech/api/v1/users/me".to_owned())));
+    });
+    let (code, said) = stand.check(&stand.hex.url(), &[HEALTHY], &[]).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("the workspace has moved") && said.contains("-> Change the workspace's url"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,7 +63,7 @@ pub fn of_reason(reason: Reason) -> Option<(&'static str, &'static str)> {
         ),
         Reason::WrongUrl => (
             "what answers at this URL is no Hex API",
-            "Check the workspace's url: it is the origin that people open in the browser, such as https://app.hex.tech; if Hex redirects, the workspace has moved and url must follow",
+            "Check the workspace's url: it is the origin that people open in the browser, such as https://app.hex.tech",
         ),
         Reason::Cached => (
             "a cache answered in place of Hex, so the answer may be old",

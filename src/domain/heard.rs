@@ -15,6 +15,8 @@ pub struct Try {
     pub reason: Reason,
     /// Its HTTP status, 0 without an answer.
     pub status: u16,
+    /// Whether it was redirected to another address of Hex.
+    pub moved: bool,
     /// How long it took.
     pub duration: Duration,
     /// When the question was last answered conclusively.

@@ -116,6 +116,8 @@ pub struct Outcome {
     pub reason: Reason,
     /// Whether Hex itself answered, whatever it said.
     pub by_hex: bool,
+    /// Whether Hex has redirected to another of its addresses: the workspace has moved.
+    pub moved: bool,
     /// What a conclusive answer told besides.
     pub facts: Facts,
 }
@@ -123,10 +125,13 @@ pub struct Outcome {
 /// Classifies an observation.
 pub fn classify(observation: &Observation) -> Outcome {
     match &observation.seen {
-        Seen::Failed(failure) => Outcome { reason: of_failure(*failure), by_hex: false, facts: Facts::None },
+        Seen::Failed(failure) => {
+            Outcome { reason: of_failure(*failure), by_hex: false, moved: false, facts: Facts::None }
+        }
         Seen::Answer(answer) => {
             let reason = of_answer(observation.question.check, answer);
-            Outcome { reason, by_hex: by_hex(reason, answer), facts: facts(reason, &answer.body) }
+            let moved = reason == Reason::WrongUrl && answer.moved_within_hex;
+            Outcome { reason, by_hex: by_hex(reason, answer), moved, facts: facts(reason, &answer.body) }
         }
     }
 }

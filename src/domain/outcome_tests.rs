@@ -50,6 +50,16 @@ fn bodies() -> Vec<Body> {
 }
 
 #[test]
+fn a_redirect_within_hex_is_no_verdict_and_tells_that_the_workspace_has_moved() {
+    let redirect = Answer { moved_within_hex: true, ..answer(308, Body::Html) };
+    let outcome = |answer| classify(&observed(Check::Identity, Seen::Answer(answer)));
+    let moved = outcome(redirect.clone());
+    assert_eq!((moved.reason, moved.by_hex, moved.moved), (Reason::WrongUrl, false, true));
+    assert!(!outcome(answer(308, Body::Html)).moved);
+    assert!(!outcome(Answer { cached: true, ..redirect }).moved, "a cache may be behind the times");
+}
+
+#[test]
 fn every_row_of_the_table() {
     use Reason as R;
     let (error, plan, expected, other) = (

@@ -167,10 +167,10 @@ impl TokenRecord {
         let project = check.is_about_project().then(|| heard.question.project_name().cloned()).flatten();
         let key = (check, project);
         let before = self.tries.get(&key).and_then(|tried| tried.concluded);
-        let reason = heard.outcome.reason;
+        let (reason, moved) = (heard.outcome.reason, heard.outcome.moved);
         let concluded = if reason.is_conclusive() { Some(heard.now.at) } else { before };
         let Heard { status, duration, now, .. } = *heard;
-        self.tries.insert(key, Try { at: now.up, reason, status, duration, concluded, current: true });
+        self.tries.insert(key, Try { at: now.up, reason, status, moved, duration, concluded, current: true });
     }
 
     fn hear_life(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {

@@ -59,7 +59,7 @@ impl Ear {
         let at = Timestamp::from_second(HEX_START + i64::try_from(second).unwrap()).unwrap();
         let heard = Heard {
             question: &question,
-            outcome: &Outcome { reason, by_hex: reason.is_conclusive(), facts },
+            outcome: &Outcome { reason, by_hex: reason.is_conclusive(), moved: false, facts },
             status: 0,
             duration: Duration::ZERO,
             now: Moment { at, up: Duration::from_secs(second) },

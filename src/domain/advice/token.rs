@@ -286,6 +286,10 @@ impl Case<'_> {
                 "Hex answers with a 404, as a stack does that does not have this part of the API",
                 "Verify the workspace's url, or stop requiring this scope",
             ),
+            Reason::WrongUrl if tried.moved => (
+                "Hex redirects to another of its addresses: the workspace has moved",
+                "Change the workspace's url to the address where people open it now",
+            ),
             reason => of_reason(reason)?,
         };
         Some(Trouble::new(tried.reason, words))

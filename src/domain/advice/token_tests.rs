@@ -51,13 +51,19 @@ impl Told {
     }
 
     fn hear(&mut self, check: Check, reason: Reason, facts: Facts) {
+        let moved = false;
+        self.hear_outcome(check, &Outcome { reason, by_hex: reason.is_conclusive(), moved, facts });
+    }
+
+    fn hear_outcome(&mut self, check: Check, outcome: &Outcome) {
+        let reason = outcome.reason;
         self.second += if reason == Reason::Ok { 1 } else { 60 };
         let (name, id) = project();
         let question =
             if check.is_about_project() { Question::about(check, &name, &id) } else { Question::of(check) };
         let heard = Heard {
             question: &question,
-            outcome: &Outcome { reason, by_hex: reason.is_conclusive(), facts },
+            outcome,
             status: 0,
             duration: Duration::ZERO,
             now: Moment { at: at(self.second), up: Duration::from_secs(self.second) },
@@ -255,6 +261,18 @@ fn a_project_that_cannot_be_seen_is_told_by_the_answer() {
         told.granted(&ALL);
         told.cannot_see(reason);
         told.says(TokenState::ProjectUnavailable, reason, &words);
+    }
+}
+
+#[test]
+fn a_workspace_that_has_moved_is_told_apart_from_a_wrong_url() {
+    let words = ["the workspace has moved", "Change the workspace's url"];
+    for moved in [true, false] {
+        let mut told = Told::requiring(&[]);
+        let outcome = Outcome { reason: Reason::WrongUrl, by_hex: false, moved, facts: Facts::None };
+        told.hear_outcome(Check::Identity, &outcome);
+        let text = told.says(TokenState::Unknown, Reason::WrongUrl, &[]);
+        assert_eq!(words.map(|word| text.contains(word)), [moved; 2], "{text}");
     }
 }
 
