@@ -14,6 +14,9 @@ use crate::domain::{
 /// Where there is nothing to do yet.
 const WAIT: &str = "Wait for the first probes; if it lasts, see what the latest probe met";
 
+/// Of what is open, so many are named: a token may have hundreds of projects.
+const NAMED_AT_ONCE: usize = 5;
+
 /// Cause and remedy for one token now, where `problem` is why its credential can't be used and `hex_now` the
 /// time on Hex's clock.
 pub fn of_token(
@@ -73,10 +76,8 @@ impl Case<'_> {
         let is_alive = self.record.life() == Life::Alive;
         let cause = match (is_alive, held) {
             (true, _) => {
-                let accepts = match self.record.pending() {
-                    Some(_) => "Hex has accepted the token",
-                    None => "Hex accepts the token now",
-                };
+                let accepts =
+                    if self.is_accepted_now() { "Hex accepts the token now" } else { "Hex has accepted the token" };
                 let until = if held { "; until then the state is the one of before" } else { "" };
                 format!("{accepts}, and has not settled yet: {}{until}", self.unsettled())
             }
@@ -92,6 +93,11 @@ impl Case<'_> {
             Some(met) => Advice::new(met.reason, format!("{cause}{colon} {}", met.cause), met.remedy),
             None => Advice::new(Reason::Ok, cause, WAIT),
         }
+    }
+
+    fn is_accepted_now(&self) -> bool {
+        let latest = self.record.last_try(self.record.life_check(), None);
+        latest.is_some_and(|tried| matches!(tried.reason, Reason::Ok | Reason::Forbidden | Reason::Plan))
     }
 
     /// What is required and has no answer that counts.
@@ -112,7 +118,13 @@ impl Case<'_> {
             .map(|scope| scope.as_label().to_owned())
             .chain(projects.map(|name| format!("project {name}")))
             .collect();
-        if open.is_empty() { "what is required".to_owned() } else { open.join(", ") }
+        match open.get(..NAMED_AT_ONCE) {
+            _ if open.is_empty() => "what is required".to_owned(),
+            Some(first) if first.len() < open.len() => {
+                format!("{} and {} more", first.join(", "), open.len() - first.len())
+            }
+            _ => open.join(", "),
+        }
     }
 
     /// `None` where a death is shown that Hex has since disproved, or that was the old credential's.

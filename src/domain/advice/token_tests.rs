@@ -174,6 +174,9 @@ fn a_state_that_was_the_old_credentials_says_so() {
         told.granted(&[Check::ProjectsRead, Check::ProjectVisible]);
         told.hear(Check::ProjectsRun, Reason::ServerError, Facts::None);
         told.says(state, Reason::ServerError, &["not settled yet: projects_run;", "(projects_run of kpis)"]);
+        told.hear(Check::Identity, Reason::Connect, Facts::None);
+        told.says(state, Reason::Connect, &["Hex has accepted the token, and", "no connection"]);
+        told.alive("ours", Exp::Absent);
         told.granted(&[Check::ProjectsRun]);
         assert_eq!(told.advice().cause, None);
     }
@@ -243,6 +246,15 @@ fn what_keeps_a_token_unknown_is_told() {
         let text = told.says(TokenState::Unknown, reason, &words);
         assert!(!text.contains("Wait for the first probes"), "{text}");
     }
+    let mut told = Told::requiring(&RUNNER);
+    let others = (1..=9).map(|index| (Name::parse(&format!("p{index}")).unwrap(), project().1));
+    told.spec.projects.extend(others);
+    told.alive("ours", Exp::Absent);
+    told.says(
+        TokenState::Unknown,
+        Reason::Ok,
+        &["projects_run, project kpis, project p1, project p2 and 7 more"],
+    );
     let mut told = Told::requiring(&[]);
     told.says(TokenState::Unknown, Reason::Ok, &["no conclusive answer about the token yet", "Wait"]);
     told.hear(Check::Identity, Reason::Dns, Facts::None);
