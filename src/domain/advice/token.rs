@@ -79,7 +79,7 @@ impl Case<'_> {
                 let accepts =
                     if self.is_accepted_now() { "Hex accepts the token now" } else { "Hex has accepted the token" };
                 let until = if held { "; until then the state is the one of before" } else { "" };
-                format!("{accepts}, and has not settled yet: {}{until}", self.unsettled())
+                format!("{accepts}; not settled yet: {}{until}", self.unsettled())
             }
             (false, true) => {
                 "The credential was replaced, and Hex has given no verdict on the new one yet, so the state is \

@@ -168,14 +168,14 @@ fn a_state_that_was_the_old_credentials_says_so() {
 
         told.alive("ours", Exp::Number(1_799_000_000.0));
         let accepted =
-            "Hex accepts the token now, and has not settled yet: projects_read, projects_run, project kpis";
+            "Hex accepts the token now; not settled yet: projects_read, projects_run, project kpis";
         let text = told.says(state, Reason::Ok, &[accepted, "the state is the one of before"]);
         assert!(!text.contains("rejects") && !text.contains("has expired"), "{text}");
         told.granted(&[Check::ProjectsRead, Check::ProjectVisible]);
         told.hear(Check::ProjectsRun, Reason::ServerError, Facts::None);
         told.says(state, Reason::ServerError, &["not settled yet: projects_run;", "(projects_run of kpis)"]);
         told.hear(Check::Identity, Reason::Connect, Facts::None);
-        told.says(state, Reason::Connect, &["Hex has accepted the token, and", "no connection"]);
+        told.says(state, Reason::Connect, &["Hex has accepted the token; not", "no connection"]);
         told.alive("ours", Exp::Absent);
         told.granted(&[Check::ProjectsRun]);
         assert_eq!(told.advice().cause, None);
