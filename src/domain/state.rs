@@ -94,9 +94,7 @@ fn verdict(
         Life::Unseen => return None,
         Life::Alive => {}
     }
-    if let (Some(expected), Some(actual)) = (&spec.workspace.org_id, record.org_id())
-        && !expected.eq_ignore_ascii_case(actual)
-    {
+    if is_of_another_workspace(record, spec) {
         return Some(TokenState::WrongWorkspace);
     }
     let scopes = all(spec.required_scopes.iter().map(|scope| granted(record, spec, *scope, answer)));
@@ -111,6 +109,12 @@ fn verdict(
         return Some(TokenState::ProjectUnavailable);
     }
     all([scopes, projects])?.then_some(TokenState::Valid)
+}
+
+/// Whether Hex has told of another organisation than is configured.
+pub(super) fn is_of_another_workspace(record: &TokenRecord, spec: &TokenSpec) -> bool {
+    let ids = spec.workspace.org_id.as_deref().zip(record.org_id());
+    ids.is_some_and(|(expected, actual)| !expected.eq_ignore_ascii_case(actual))
 }
 
 /// Whether all are so: not where one is known not to be, and unknown where one is unknown.

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::{Advice, of_credential, of_reason, of_state};
 use crate::domain::{
     Check, CredentialProblem, Kind, Name, Reason, Scope, TokenRecord, TokenSpec, TokenState,
-    expiry::{Expiry, is_past},
     finding::Finding,
     heard::Try,
     life::Life,
+    state::{has_run_out, is_of_another_workspace},
 };
 
 /// Where there is nothing to do yet.
@@ -62,7 +62,8 @@ impl Case<'_> {
         let shortcomings = match state {
             TokenState::UnderScoped => self.under_scoped(cause, remedy),
             TokenState::ProjectUnavailable => self.unavailable(remedy),
-            TokenState::WrongWorkspace => self.is_elsewhere().then(|| Advice::new(Reason::Ok, cause, remedy)),
+            TokenState::WrongWorkspace => is_of_another_workspace(self.record, self.spec)
+                .then(|| Advice::new(Reason::Ok, cause, remedy)),
             TokenState::Expired | TokenState::Invalid => self.dead(state, trouble.as_ref(), cause, remedy),
             TokenState::Unknown | TokenState::Valid => None,
         };
@@ -141,25 +142,13 @@ impl Case<'_> {
         if is_rejected {
             return Some(Advice::new(Reason::Unauthorized, cause, remedy));
         }
-        if state != TokenState::Expired || !self.has_run_out() {
+        if state != TokenState::Expired || !has_run_out(self.record, self.spec, self.hex_now) {
             return None;
         }
         Some(match trouble {
             Some(met) => Advice::new(met.reason, format!("{cause}; {}", met.cause), remedy),
             None => Advice::new(Reason::Ok, cause, remedy),
         })
-    }
-
-    /// Whether the date that the API told has passed, and Hex has not accepted the token since.
-    fn has_run_out(&self) -> bool {
-        let accepted = self.record.accepted_on_hex_clock();
-        matches!(self.record.expiry(self.spec), Expiry::Api(date)
-            if is_past(date, self.hex_now) && accepted.is_none_or(|accepted| accepted <= date))
-    }
-
-    fn is_elsewhere(&self) -> bool {
-        let (expected, actual) = (self.spec.workspace.org_id.as_deref(), self.record.org_id());
-        expected.zip(actual).is_some_and(|(expected, actual)| !expected.eq_ignore_ascii_case(actual))
     }
 
     /// `None` where no scope is known to lack.
