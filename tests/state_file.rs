@@ -23,6 +23,19 @@ struct Exporter {
     metrics: String,
 }
 
+/// The binary under this configuration, and what it says.
+fn spawn(config: &Path) -> (Child, impl Iterator<Item = String> + Send + use<>) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
+        .env_clear()
+        .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
+        .arg(config)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    (process, lines)
+}
+
 impl Drop for Exporter {
     fn drop(&mut self) {
         // Where it is gone already, all is well.
@@ -33,14 +46,7 @@ impl Drop for Exporter {
 
 impl Exporter {
     fn start(config: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
-            .env_clear()
-            .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
-            .arg(config)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let (process, mut lines) = spawn(config);
         let said = lines.find(|line| line.contains("listening on ")).unwrap();
         let address = said.split("listening on ").nth(1).unwrap().split('"').next().unwrap().to_owned();
         // What is not read would block it.
@@ -79,14 +85,7 @@ fn that_it_cannot_be_written_is_said_once() {
     let config = home.path().join("config.yaml");
     fs::write(&config, "state_file: no-such-directory/state.json\ntokens: {t: {credentials_file: t}}")
         .unwrap();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
-        .env_clear()
-        .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
-        .arg(config)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let (mut process, mut lines) = spawn(&config);
     let is_told = |line: &String| line.contains("the state file cannot be written");
     assert!(lines.any(|line| is_told(&line)));
     // It is tried once more at the end.
