@@ -13,6 +13,7 @@ use hex_token_exporter::fake_hex::{Action, FakeHex, Fault, Scenario};
 use tokio::net::TcpListener;
 
 const KPI: &str = "projects: {weekly_kpis: 5a8591dd-4039-49df-9202-96385ba3eff8}";
+const TWO: &str = "projects: {weekly_kpis: 5a8591dd-4039-49df-9202-96385ba3eff8, churn_forecast: 019f681a-1870-731d-8a55-0f4b7c1d2e3f}";
 
 /// A fake Hex and the credentials of its tokens.
 struct Stand {
@@ -103,7 +104,7 @@ async fn an_api_that_cannot_be_reached_is_unknown_and_never_a_dead_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_is_taken_at_once_and_only_a_dry_run_tells_about_runs() {
     let stand = Stand::new().await;
-    let keys = format!("required_scopes: [projects_read, projects_run], {KPI}");
+    let keys = format!("required_scopes: [projects_read, projects_run], {TWO}");
     let tokens = [("kpis-missing-run-scope", keys.as_str())];
     let url = stand.hex.url();
     let (code, said) = stand.check(&url, &tokens, &[]).await;
@@ -143,7 +144,7 @@ async fn a_near_expiry_is_told_and_counts_where_runs_were_not_asked_about() {
 async fn a_dry_run_that_started_a_real_run_is_told_and_critical() {
     let stand = Stand::new().await;
     stand.hex.update(|world| world.workspaces.get_mut("acme").unwrap().ignores_dry_run = true);
-    let keys = format!("required_scopes: [projects_read, projects_run], {KPI}");
+    let keys = format!("required_scopes: [projects_read, projects_run], {TWO}");
     let config = stand.config(&stand.hex.url(), &[(HEALTHY.0, &keys), (SOON.0, &keys)]);
     for output in ["table", "json"] {
         let (code, said, told) = check(&config, &["--dry-run", "--output", output]).await;

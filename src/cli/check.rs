@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     config::{DesiredToken, Environment, gather, load},
-    domain::{DigestKey, Reason, TokenState, advice},
+    domain::{Check, DigestKey, Reason, TokenState, advice},
     probe::HexProber,
     schedule::{
         Assignment, Settings,
@@ -132,13 +132,14 @@ fn conclude(snapshot: &Snapshot, report: &mut Report<'_>, dry_run: bool) -> u8 {
     };
     let view = snapshot.token(report.name.as_str());
     let Some(view) = view.filter(|view| view.record.state() == TokenState::Unknown) else { return code };
+    let lacks_dry_runs = view.requires(Check::ProjectsRun) && lacks_dry_runs_alone(view, report);
     let mut workspaces = snapshot.workspaces.iter();
-    if workspaces.any(|it| it.dry_run_unsafe && it.spec.name == *report.workspace) {
+    if lacks_dry_runs && workspaces.any(|it| it.dry_run_unsafe && it.spec.name == *report.workspace) {
         report.cause = Some("Whether the token may run its projects is open: the dry runs of its workspace were stopped, since one started a real run".to_owned());
         report.remedy = Some("Look for that run in Hex and cancel it; ask without --dry-run".to_owned());
         return code;
     }
-    if dry_run || !lacks_dry_runs_alone(view, report) {
+    if dry_run || !lacks_dry_runs {
         if report.reason == Reason::Ok.as_label() {
             report.remedy = Some("Run check again; if it lasts, look at what the token requires".to_owned());
         }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        Cadence, Check, Credential, Method, Name, Observation, Question, Reason, Secret, Uuid, Workspace,
+        Cadence, Check, Credential, Method, Name, Observation, Question, Reason, Secret, Workspace,
         life::Life,
     },
     probe::Prober,
@@ -131,18 +131,17 @@ impl<P: Prober> Round<P> {
 
     async fn token(&self, name: &Name, secret: &Secret, cadence: &Cadence) -> Option<()> {
         self.life(name, secret).await?;
-        let mut guards = BTreeMap::new();
-        while let Some(due) = self.next(name, cadence, &guards) {
+        while let Some(due) = self.next(name, cadence) {
             let dry_run = due.question.check == Check::ProjectsRun;
             let turn = if dry_run { Some(self.lane(name)?.dry_run_turn.acquire().await.ok()?) } else { None };
             if dry_run && self.lane(name)?.dry_run_ignored.load(Ordering::Relaxed) {
                 break;
             }
-            let project = due.question.project.as_ref().map(|(_, id)| id.clone());
             let (observation, _) = self.ask(name, secret, due.question, due.class).await?;
-            if let (Some(project), Some(run)) = (project, dummy_run(&observation)) {
-                guards.insert(project, run);
-                self.guard(name, secret, cadence, &mut guards).await?;
+            if let (Some((project, id)), Some(run)) = (&observation.question.project, dummy_run(&observation))
+            {
+                let question = Question::about(Check::DryRunGuard, project, id);
+                self.guard(name, secret, Question { run: Some(run), ..question }, cadence).await?;
             }
             drop(turn);
         }
@@ -150,17 +149,9 @@ impl<P: Prober> Round<P> {
     }
 
     /// Looks for the run that a dry run must not have started.
-    async fn guard(
-        &self,
-        name: &Name,
-        secret: &Secret,
-        cadence: &Cadence,
-        guards: &mut BTreeMap<Uuid, Uuid>,
-    ) -> Option<()> {
-        let due = self.next(name, cadence, guards).filter(|due| due.question.check == Check::DryRunGuard);
-        guards.clear();
+    async fn guard(&self, name: &Name, secret: &Secret, question: Question, cadence: &Cadence) -> Option<()> {
         sleep(run_shows(cadence)).await;
-        let (observation, _) = self.ask(name, secret, due?.question, Class::Identity).await?;
+        let (observation, _) = self.ask(name, secret, question, Class::Identity).await?;
         if (200..=299).contains(&observation.status()) {
             self.lane(name)?.dry_run_ignored.store(true, Ordering::Relaxed);
             self.store.note_dry_run_unsafe(&self.store.token(name)?.spec.workspace.name);
@@ -201,7 +192,7 @@ impl<P: Prober> Round<P> {
     }
 
     /// The next check that has not been made.
-    fn next(&self, name: &Name, cadence: &Cadence, guards: &BTreeMap<Uuid, Uuid>) -> Option<Due> {
+    fn next(&self, name: &Name, cadence: &Cadence) -> Option<Due> {
         let view = self.store.token(name)?;
         let now = self.clock.now();
         let timing = Timing {
@@ -212,7 +203,8 @@ impl<P: Prober> Round<P> {
             anchor: Anchor::of(now),
             now,
             hex_now: self.store.hex_now(&view.spec.workspace.name),
-            guards,
+            // Each dry run is followed by its guard at once.
+            guards: &BTreeMap::new(),
             may_dry_run: self.dry_run,
         };
         let unasked = timing.agenda().into_iter().find(|due| {
