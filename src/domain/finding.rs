@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Reason;
+
 /// The last settled answer about one scope or project.
 ///
 /// A grant counts at once. A denial changes a required right only when a repeat, some time later, agrees:
@@ -29,6 +31,16 @@ impl Finding {
         }
         self.concluded = Some(now);
         self.by_plan = by_plan;
+    }
+
+    /// Takes in an answer that is about the right alone.
+    pub fn hear(&mut self, reason: Reason, now: Duration, repeat_after: Duration) {
+        match reason {
+            Reason::Ok => self.grant(now),
+            Reason::Forbidden => self.deny(now, repeat_after, false),
+            Reason::Plan => self.deny(now, repeat_after, true),
+            _ => {}
+        }
     }
 
     /// A denial that counted alone needs a repeat from now on.

@@ -51,7 +51,10 @@ impl TokenRecord {
         let mut record = Self::new(kind, now);
         record.told = remembered.told;
         record.last_success = remembered.last_success;
-        if let Some((state, since)) = remembered.death.filter(|(state, _)| state.is_dead()) {
+        // A death by a date that is to come was seen by a wrong clock.
+        let is_to_come = matches!(remembered.told, Told::At(date) if date > now);
+        let stands = |state: TokenState| state.is_dead() && !(state == TokenState::Expired && is_to_come);
+        if let Some((state, since)) = remembered.death.filter(|(state, _)| stands(*state)) {
             record.life =
                 Life::Rejected(Rejection { expired: state == TokenState::Expired, probes: 0, seen: None });
             record.state = state;
@@ -212,24 +215,28 @@ impl TokenRecord {
         }
         let mut pending = self.pending.unwrap_or_else(|| Pending::start(heard.now.up));
         if pending.confirm(heard.now.up, heard.peers, cadence) {
-            self.die(pending, spec, heard.now.up, heard.hex_now);
+            self.die(pending, spec, heard.now, heard.hex_now);
         } else {
             self.pending = Some(pending);
             effects.pending = true;
         }
     }
 
-    fn die(&mut self, pending: Pending, spec: &TokenSpec, now: Duration, hex_now: Timestamp) {
+    fn die(&mut self, pending: Pending, spec: &TokenSpec, now: Moment, hex_now: Timestamp) {
+        if self.state.is_dead() && self.life == Life::Alive {
+            // Hex had disproved the death that is still held: this is another one.
+            self.state_since = Some(now.at);
+        }
         let due = hex_now.checked_add(super::expiry::GRACE).unwrap_or(hex_now);
         let expired = self.expiry(spec).date().is_some_and(|date| date <= due);
-        self.life = Life::Rejected(Rejection { expired, probes: 0, seen: Some((pending.first, now)) });
+        self.life = Life::Rejected(Rejection { expired, probes: 0, seen: Some((pending.first, now.up)) });
         self.pending = None;
     }
 
     /// Takes a pending rejection for confirmed: for a single round, which can't wait for more repeats.
     pub fn confirm_rejection(&mut self, spec: &TokenSpec, now: Moment, hex_now: Timestamp) {
         if let Some(pending) = self.pending {
-            self.die(pending, spec, now.up, hex_now);
+            self.die(pending, spec, now, hex_now);
             self.settle(spec, now, hex_now);
         }
     }
@@ -257,7 +264,7 @@ impl TokenRecord {
             }
             (Check::ProjectsRun, Some((name, _))) => {
                 let project = self.projects.entry(name.clone());
-                hear_right(&mut project.runnable, heard.outcome.reason, now, repeat_after);
+                project.runnable.hear(heard.outcome.reason, now, repeat_after);
             }
             _ => {
                 if let Facts::Projects { count, more } = heard.outcome.facts {
@@ -265,7 +272,7 @@ impl TokenRecord {
                 }
                 if let Some(scope) = check.scope() {
                     let finding = self.scopes.entry(scope);
-                    hear_right(finding, heard.outcome.reason, now, repeat_after);
+                    finding.hear(heard.outcome.reason, now, repeat_after);
                     let is_denied = finding.latest() == Some(false);
                     if is_denied && scope == Scope::ProjectsRead && spec.required_scopes.contains(&scope) {
                         self.projects.iter_mut().for_each(|(_, project)| project.visible.dismiss_denials());
@@ -273,15 +280,6 @@ impl TokenRecord {
                 }
             }
         }
-    }
-}
-
-fn hear_right(finding: &mut Finding, reason: Reason, now: Duration, repeat_after: Duration) {
-    match reason {
-        Reason::Ok => finding.grant(now),
-        Reason::Forbidden => finding.deny(now, repeat_after, false),
-        Reason::Plan => finding.deny(now, repeat_after, true),
-        _ => {}
     }
 }
 

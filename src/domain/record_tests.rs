@@ -169,6 +169,22 @@ fn a_rotation_keeps_state_and_last_success_and_nothing_else() {
 }
 
 #[test]
+fn a_second_death_has_a_time_of_its_own_though_the_first_was_still_shown() {
+    let mut ear = Ear::new();
+    let mut since = Vec::new();
+    for start in [10, 1_000] {
+        for second in [0, 30, 90] {
+            ear.hear(start + second, Check::Identity, Reason::Unauthorized, Facts::None);
+        }
+        since.push(ear.record.state_since().unwrap().as_second() - HEX_START);
+        ear.record.rotate(Kind::Workspace);
+        ear.identity(start + 500, "ours", Exp::Null);
+        assert_eq!(ear.record.state(), TokenState::Invalid, "held until all is answered");
+    }
+    assert_eq!(since, [100, 1_090]);
+}
+
+#[test]
 fn a_date_is_told_to_be_disproved_once_whether_or_not_it_was_believed_before() {
     let mut ear = Ear::new();
     let past = Facts::Identity { exp: Exp::Number(1_789_999_000.0), org_id: None, describes_user: false };

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hex_token_exporter::domain::TokenState;
 
 use crate::{
+    cast::{Date, START},
     expiry::Calendar,
     life::{Life, Verdict},
     model::{Known, Model, wall},
@@ -48,9 +49,11 @@ impl Model {
 
     /// Remembers that it was dead, and since when; never that it was alive.
     pub(crate) fn recall(&self, slot: usize, memory: &Memory, now: Duration) -> Known {
-        let (state, since) = memory.death.unwrap_or((TokenState::Unknown, wall(now)));
+        let is_to_come = matches!(memory.calendar.told, Date::At(date) if date > START + i64::try_from(now.as_secs()).unwrap());
+        let death = memory.death.filter(|(state, _)| !(*state == TokenState::Expired && is_to_come));
+        let (state, since) = death.unwrap_or((TokenState::Unknown, wall(now)));
         let expired = state == TokenState::Expired;
-        let verdict = if memory.death.is_some() { Verdict::Dead { expired } } else { Verdict::Unheard };
+        let verdict = if death.is_some() { Verdict::Dead { expired } } else { Verdict::Unheard };
         Known {
             credential: Some(self.config.tokens[slot].credential.clone()),
             life: Life { verdict, ..Life::default() },

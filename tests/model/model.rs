@@ -307,6 +307,9 @@ impl Model {
                 }
                 Said::Unauthorized if known.life.reject(now, &others, &cadence) => {
                     let expired = known.calendar.explains_rejection(&cast, hex_now);
+                    if known.life.verdict == Verdict::Alive && known.state.is_dead() {
+                        known.since = Some(wall(now));
+                    }
                     known.life.verdict = Verdict::Dead { expired };
                 }
                 _ => {}

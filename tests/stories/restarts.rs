@@ -77,6 +77,18 @@ async fn a_death_by_date_is_remembered_with_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_death_by_a_date_that_is_to_come_was_seen_by_a_wrong_clock() {
+    for (told, expected) in [(Told::At(date(hours(9))), S::Unknown), (Told::At(date(secs(0))), S::Expired)] {
+        let sim = Sim::with([token("airflow")], |sim| {
+            sim.hex.script().outage = Some(Fault::Status(502));
+            sim.remember("airflow", Remembered { told, ..remembered_death(S::Expired) });
+        });
+        sim.until(hours(1)).await;
+        assert_eq!(sim.states("airflow"), [expected]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_disproved_date_is_not_remembered() {
     let sim = Sim::start([token("airflow").expires(mins(1))]);
     sim.until(mins(3)).await;
