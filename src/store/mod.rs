@@ -344,7 +344,7 @@ impl Inner {
     }
 }
 
-/// Logs that a token has another state: good news are no warning.
+/// Logs that a token has another state: good news is no warning.
 pub fn tell_change(token: &Name, before: TokenState, after: TokenState) {
     let (from, to) = (before.as_label(), after.as_label());
     if after == TokenState::Valid {
