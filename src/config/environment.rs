@@ -4,7 +4,7 @@
 //! that Kubernetes sets for a Service of that name (`HEX_TOKEN_EXPORTER_PORT=tcp://...`).
 //! Credentials are read by name and are no overrides: figment would take one of digits for a number.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use figment::value::{Dict, Value};
 
@@ -19,9 +19,10 @@ const MAX_STEPS: usize = 8;
 /// No value of ours nests deeper; figment's parser recurses without a limit of its own.
 const MAX_BRACKETS: usize = 64;
 
-/// Environment variables, taken once and passed in. Its `Debug` shows no value.
+/// Environment variables, taken once and passed in. Its `Debug` shows no value. Clones share one copy, since
+/// credentials are in it.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment(Arc<BTreeMap<String, String>>);
 
 impl Environment {
     /// The environment of this process. Bytes that are no UTF-8 are replaced, and so unusable.
@@ -38,8 +39,8 @@ impl Environment {
     /// This environment with the variables of `file` that it does not have itself.
     pub(super) fn over(&self, file: BTreeMap<String, String>) -> Self {
         let mut variables = file;
-        variables.extend(self.0.clone());
-        Self(variables)
+        variables.extend(BTreeMap::clone(&self.0));
+        Self(Arc::new(variables))
     }
 
     /// The overrides, by the name of their variable.
@@ -53,7 +54,7 @@ impl Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
-        Self(variables.into_iter().collect())
+        Self(Arc::new(variables.into_iter().collect()))
     }
 }
 

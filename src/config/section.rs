@@ -124,8 +124,9 @@ impl<'a> Section<'a> {
     /// The entries of a map whose keys are names. Those whose names are not legal are noted and left out.
     pub(super) fn named(&self, key: &str) -> Option<Vec<(Name, Entry<'a>)>> {
         let entry = self.entry(key)?;
-        let mut named = Vec::new();
-        for (key, value) in map(self.report, &entry)? {
+        let entries = map(self.report, &entry)?;
+        let mut named = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
             let path = entry.path.key(key);
             match Name::parse(key) {
                 Ok(name) => named.push((name, Entry { path, value })),

@@ -17,7 +17,7 @@ use super::{
     inputs::Inputs,
     load_recorded,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, lifecycle::off_this_thread};
 
 /// The longest that a change of a file goes unnoticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -124,20 +124,12 @@ impl Watcher {
             };
             let reload = asked.is_some();
             // A network mount may hang: no thread that serves anything waits for it.
-            let look = tokio::task::spawn_blocking(move || {
+            let outcome;
+            (current, outcome) = off_this_thread(move || {
                 let outcome = current.look(reload);
                 (current, outcome)
-            });
-            let outcome = match look.await {
-                Ok((next, outcome)) => {
-                    current = next;
-                    outcome
-                }
-                Err(failed) => match failed.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_shutting_down) => return,
-                },
-            };
+            })
+            .await;
             if current.desired.generation != published.borrow().generation {
                 published.send_replace(Arc::new(current.desired.clone()));
             }

@@ -23,7 +23,8 @@ pub struct TokenRecord {
     prefix: Kind,
     kind: Kind,
     life: Life,
-    pending: Option<Pending>,
+    /// Boxed, since there is one of few tokens and seldom.
+    pending: Option<Box<Pending>>,
     ask_at_once: bool,
     accepted: Option<(Duration, Timestamp)>,
     last_success: Option<Timestamp>,
@@ -154,7 +155,7 @@ impl TokenRecord {
 
     /// Another token of the workspace was accepted: a mass rejection is over, and this one is asked again.
     pub fn release(&mut self) -> bool {
-        let held = self.pending.as_mut().is_some_and(Pending::release);
+        let held = self.pending.as_mut().is_some_and(|pending| pending.release());
         self.ask_at_once |= held;
         held
     }
@@ -213,11 +214,11 @@ impl TokenRecord {
             rejection.probes = rejection.probes.saturating_add(u32::from(!is_first));
             return;
         }
-        let mut pending = self.pending.unwrap_or_else(|| Pending::start(heard.now.up));
+        let mut pending = self.pending().unwrap_or_else(|| Pending::start(heard.now.up));
         if pending.confirm(heard.now.up, heard.peers, cadence) {
             self.die(pending, spec, heard.now, heard.hex_now);
         } else {
-            self.pending = Some(pending);
+            self.pending = Some(Box::new(pending));
             effects.pending = true;
         }
     }
@@ -235,7 +236,7 @@ impl TokenRecord {
 
     /// Takes a pending rejection for confirmed: for a single round, which can't wait for more repeats.
     pub fn confirm_rejection(&mut self, spec: &TokenSpec, now: Moment, hex_now: Timestamp) {
-        if let Some(pending) = self.pending {
+        if let Some(pending) = self.pending() {
             self.die(pending, spec, now, hex_now);
             self.settle(spec, now, hex_now);
         }
@@ -297,7 +298,7 @@ impl TokenRecord {
 
     /// The 401 that awaits confirmation.
     pub fn pending(&self) -> Option<Pending> {
-        self.pending
+        self.pending.as_deref().copied()
     }
 
     /// Whether its life is to be checked now, whatever its cadence.
@@ -389,7 +390,7 @@ impl TokenRecord {
 
     /// This record as another token of the workspace sees it.
     pub fn as_peer(&self) -> Peer {
-        Peer { life: self.life, pending: self.pending, accepted: self.accepted.map(|(now, _)| now) }
+        Peer { life: self.life, pending: self.pending(), accepted: self.accepted.map(|(now, _)| now) }
     }
 }
 

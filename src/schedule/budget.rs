@@ -89,8 +89,9 @@ impl Budget {
                 Turn::NeedsSlot => slot = Some(slots.clone().acquire_owned().await.ok()?),
                 Turn::At(time) => {
                     slot = None;
+                    // On the heap: of all in the queue, the first alone has a time.
                     tokio::select! {
-                        () = sleep_until(time) => {}
+                        () = Box::pin(sleep_until(time)) => {}
                         () = ticket.called.notified() => {}
                     }
                 }

@@ -3,8 +3,9 @@
 
 use std::{
     collections::BTreeMap,
+    future::pending,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -74,11 +75,11 @@ impl Desk {
     }
 
     fn askers(&self) -> MutexGuard<'_, Option<Vec<oneshot::Sender<()>>>> {
-        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.askers)
     }
 
     fn credential(&self) -> Credential {
-        self.assignment.lock().unwrap_or_else(PoisonError::into_inner).credential.clone()
+        lock(&self.assignment).credential.clone()
     }
 
     fn may_be_quiet_until(&self, up: Duration) {
@@ -113,7 +114,7 @@ impl<P: Prober> Worker<P> {
         drop(lock(&self.shared.desks));
         // What asking needs is there only while it asks: most workers wait, most of the time.
         while !self.is_stopped() {
-            let Some(due) = self.next_due() else { break };
+            let Some(due) = self.next_due().map(Box::new) else { break };
             if self.desk.is_asked() {
                 Box::pin(self.serve()).await;
                 continue;
@@ -146,7 +147,7 @@ impl<P: Prober> Worker<P> {
             let is_paused = |view: Arc<TokenView>| self.shared.clock.now().up < view.paused_until;
             let paused = self.shared.store.token(&self.desk.name).is_none_or(is_paused);
             let Some(due) = due.flatten().filter(|_| !paused) else { break };
-            self.probe(due).await;
+            self.probe(Box::new(due)).await;
         }
         let askers = self.desk.askers().as_mut().map(std::mem::take);
         for asker in askers.into_iter().flatten() {
@@ -196,7 +197,7 @@ impl<P: Prober> Worker<P> {
     }
 
     /// Asks one question, now or as soon as the budget allows.
-    async fn probe(&mut self, due: Due) {
+    async fn probe(&mut self, due: Box<Due>) {
         if let Credential::Unreadable(_) = self.desk.credential() {
             self.take(None, &unreadable(due.question));
             return;
@@ -259,15 +260,18 @@ impl<P: Prober> Worker<P> {
         tokio::pin!(permit);
         while !self.is_stopped() {
             let patience = match due.class {
-                Class::Confirmation | Class::Identity => Duration::MAX,
-                Class::Right | Class::Run => self.timing(|timing| timing.may_wait_until(due)).flatten()?,
+                Class::Confirmation | Class::Identity => None,
+                Class::Right | Class::Run => {
+                    Some(self.timing(|timing| timing.may_wait_until(due)).flatten()?)
+                }
             };
-            let patience = patience.saturating_sub(self.shared.clock.now().up);
+            let now = self.shared.clock.now().up;
+            let patience = patience.map(|until| until.saturating_sub(now));
             tokio::select! {
                 biased;
                 () = self.desk.changed.notified() => {}
                 permit = &mut permit => return permit.filter(|_| !self.is_stopped()),
-                () = sleep(patience) => {}
+                () = run_out(patience) => {}
             }
         }
         None
@@ -338,6 +342,15 @@ impl<P: Prober> Worker<P> {
             }
             _ => {}
         }
+    }
+}
+
+/// Waits until a patience has run out; for ever where it has no end. On the heap: of those who wait for the
+/// budget, most have none.
+async fn run_out(patience: Option<Duration>) {
+    match patience {
+        Some(patience) => Box::pin(sleep(patience)).await,
+        None => pending().await,
     }
 }
 

@@ -33,8 +33,8 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
     probes: VecDeque<Packed>,
-    /// Of those probes that are about a project, in the same order.
-    projects: VecDeque<Name>,
+    /// Of those probes that are about a project, in the same order: none of most tokens.
+    projects: Vec<Name>,
 }
 
 /// All of an [`Entry`] but the name of its project.
@@ -54,7 +54,7 @@ impl History {
     pub fn push(&mut self, entry: Entry) {
         if self.probes.len() == LENGTH && self.probes.pop_front().is_some_and(|probe| probe.is_about_project)
         {
-            self.projects.pop_front();
+            self.projects.remove(0);
         }
         if self.probes.len() == self.probes.capacity() {
             self.probes.reserve_exact(self.probes.len().max(2).min(LENGTH - self.probes.len()));

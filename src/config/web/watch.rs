@@ -7,7 +7,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{LoadedWeb, WebConfig, load_recorded};
-use crate::config::{ConfigErrors, inputs::Inputs, watch::ReloadError};
+use crate::{
+    config::{ConfigErrors, inputs::Inputs, watch::ReloadError},
+    lifecycle::off_this_thread,
+};
 
 /// The longest that a change goes unnoticed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -68,20 +71,12 @@ impl WebWatcher {
             };
             let reload = asked.is_some();
             // A network mount may hang: no thread that serves anything waits for it.
-            let look = tokio::task::spawn_blocking(move || {
+            let outcome;
+            (self, outcome) = off_this_thread(move || {
                 let outcome = self.look(reload);
                 (self, outcome)
-            });
-            let outcome = match look.await {
-                Ok((next, outcome)) => {
-                    self = next;
-                    outcome
-                }
-                Err(failed) => match failed.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_shutting_down) => return,
-                },
-            };
+            })
+            .await;
             if let Some(answer) = asked {
                 // Whoever asked may have left.
                 let _ = answer.send(outcome);
