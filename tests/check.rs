@@ -159,6 +159,24 @@ async fn a_dry_run_that_started_a_real_run_is_told_and_critical() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_it_is_not_seen_that_a_dry_run_started_no_run_there_is_no_other() {
+    let stand = Stand::new().await;
+    stand.hex.update(|world| {
+        world.add_fault(Fault {
+            paths: ["/projects/5a8591dd-4039-49df-9202-96385ba3eff8/runs".to_owned()].into(),
+            methods: ["GET".to_owned()].into(),
+            ..Fault::new(Action::Status(503))
+        });
+    });
+    let keys = format!("required_scopes: [projects_read, projects_run], {KPI}");
+    let config = stand.config(&stand.hex.url(), &[(HEALTHY.0, &keys), (SOON.0, &keys)]);
+    let (code, said, _) = check(&config, &["--dry-run"]).await;
+    assert_eq!(code, Some(3), "{said}");
+    let dry_runs = stand.hex.requests().iter().filter(|request| request.method == "POST").count();
+    assert_eq!(dry_runs, 1, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_that_has_moved_is_told() {
     let stand = Stand::new().await;
     stand.hex.update(|world| {

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        Cadence, Check, Credential, Method, Name, Observation, Question, Reason, Secret, Workspace,
+        Cadence, Check, Credential, Method, Name, Observation, Question, Reason, Secret, Workspace, classify,
         life::Life,
     },
     probe::Prober,
@@ -56,7 +56,8 @@ struct Lane {
     budget: Arc<Budget>,
     /// Dry runs go one at a time, each with the look for a run that it must not have started.
     dry_run_turn: Semaphore,
-    dry_run_ignored: AtomicBool,
+    /// Whether such a look has not shown that there is none: no other dry run is made then.
+    dry_runs_end: AtomicBool,
 }
 
 /// What happens, for people who wait.
@@ -93,7 +94,7 @@ impl<P: Prober> Round<P> {
                 let lane = Lane {
                     budget: Arc::new(Budget::new(workspace.requests_per_minute)),
                     dry_run_turn: Semaphore::new(1),
-                    dry_run_ignored: AtomicBool::new(false),
+                    dry_runs_end: AtomicBool::new(false),
                 };
                 (workspace.name.clone(), lane)
             })
@@ -134,7 +135,7 @@ impl<P: Prober> Round<P> {
         while let Some(due) = self.next(name, cadence) {
             let dry_run = due.question.check == Check::ProjectsRun;
             let turn = if dry_run { Some(self.lane(name)?.dry_run_turn.acquire().await.ok()?) } else { None };
-            if dry_run && self.lane(name)?.dry_run_ignored.load(Ordering::Relaxed) {
+            if dry_run && self.lane(name)?.dry_runs_end.load(Ordering::Relaxed) {
                 break;
             }
             let (observation, _) = self.ask(name, secret, due.question, due.class).await?;
@@ -150,12 +151,14 @@ impl<P: Prober> Round<P> {
 
     /// Looks for the run that a dry run must not have started.
     async fn guard(&self, name: &Name, secret: &Secret, question: Question, cadence: &Cadence) -> Option<()> {
+        let dry_runs_end = &self.lane(name)?.dry_runs_end;
+        dry_runs_end.store(true, Ordering::Relaxed);
         sleep(run_shows(cadence)).await;
-        let (observation, _) = self.ask(name, secret, question, Class::Identity).await?;
-        if (200..=299).contains(&observation.status()) {
-            self.lane(name)?.dry_run_ignored.store(true, Ordering::Relaxed);
+        let (observation, observed) = self.ask(name, secret, question, Class::Identity).await?;
+        if classify(&observation).reason == Reason::Ok {
             self.store.note_dry_run_unsafe(&self.store.token(name)?.spec.workspace.name);
         }
+        dry_runs_end.store(!observed.knows_no_run(), Ordering::Relaxed);
         Some(())
     }
 

@@ -128,11 +128,23 @@ impl Timing<'_> {
     /// `None`: it is to be asked no more.
     pub fn may_wait_until(&self, waiting: &Due) -> Option<Duration> {
         let agenda = self.agenda();
-        // A dry run that was claimed is off the agenda of all.
-        let stands = waiting.class != Class::Right
-            || agenda.iter().any(|due| due.question == waiting.question && due.at <= self.now.up);
+        let stands = match waiting.class {
+            Class::Confirmation | Class::Identity => true,
+            Class::Right => {
+                agenda.iter().any(|due| due.question == waiting.question && due.at <= self.now.up)
+            }
+            // One that was claimed is off the agenda of all.
+            Class::Run => self.wants_run_of(&waiting.question),
+        };
         let urgent = agenda.iter().filter(|due| due.class.is_life()).map(|due| due.at).min();
         urgent.filter(|at| stands && *at > self.now.up)
+    }
+
+    /// Whether the configuration asks for this dry run.
+    fn wants_run_of(&self, question: &Question) -> bool {
+        let listed = |(name, id): &(Name, Uuid)| self.spec.projects.get(name) == Some(id);
+        self.spec.required_scopes.contains(&Scope::ProjectsRun)
+            && question.project.as_ref().is_some_and(listed)
     }
 
     /// What an on-demand probe of that time may ask now: what is due, never a dry run, and the identity where

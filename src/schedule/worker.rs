@@ -78,8 +78,18 @@ impl Desk {
         lock(&self.askers)
     }
 
-    fn credential(&self) -> Credential {
-        lock(&self.assignment).credential.clone()
+    fn is_unreadable(&self) -> bool {
+        matches!(lock(&self.assignment).credential, Credential::Unreadable(_))
+    }
+
+    /// A credential, and the only workspace that it may be sent to. Together: during a reload, the store may know
+    /// the next workspace while the credential is the old one's.
+    fn errand(&self) -> Option<(Arc<Workspace>, Secret)> {
+        let assignment = lock(&self.assignment);
+        match &assignment.credential {
+            Credential::Loaded { secret, .. } => Some((assignment.spec.workspace.clone(), secret.clone())),
+            Credential::Unreadable(_) => None,
+        }
     }
 
     fn may_be_quiet_until(&self, up: Duration) {
@@ -198,7 +208,7 @@ impl<P: Prober> Worker<P> {
 
     /// Asks one question, now or as soon as the budget allows.
     async fn probe(&mut self, due: Box<Due>) {
-        if let Credential::Unreadable(_) = self.desk.credential() {
+        if self.desk.is_unreadable() {
             self.take(None, &unreadable(due.question));
             return;
         }
@@ -241,8 +251,7 @@ impl<P: Prober> Worker<P> {
         };
         self.desk.may_be_quiet_until(self.shared.clock.now().up + self.shared.settings().cadence.timeout * 2);
         // Only now: while the request waited, the credential may have been replaced, or have gone.
-        let Credential::Loaded { secret, .. } = self.desk.credential() else { return None };
-        let workspace = self.shared.store.token(&self.desk.name)?.spec.workspace.clone();
+        let (workspace, secret) = self.desk.errand()?;
         if due.class == Class::Run && self.desk.lane.dry_runs.are_ignored() {
             return None;
         }
@@ -327,7 +336,8 @@ impl<P: Prober> Worker<P> {
                 }
                 None => self.release_dry_runs(),
             },
-            Check::DryRunGuard if (200..=299).contains(&observation.status()) => {
+            // What a portal says in Hex's place proves nothing, and is asked again.
+            Check::DryRunGuard if classify(observation).reason == Reason::Ok => {
                 error!(workspace = %lane.workspace, token = %name,
                     "workspace {} ignores dryRun: the dry run of project {project} started a real run; no more are made",
                     lane.workspace);

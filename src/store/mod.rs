@@ -168,7 +168,9 @@ impl Store {
             *origin == spec.workspace.origin && Some(digest) == view.credential.digest
         });
         let project = observation.question.project.as_ref();
-        if !is_current || project.is_some_and(|(name, id)| spec.projects.get(name) != Some(id)) {
+        // A worker hears of a credential that is readable again after the store has.
+        let is_mended = outcome.reason == Reason::CredentialUnreadable && view.credential.problem.is_none();
+        if !is_current || is_mended || project.is_some_and(|(name, id)| spec.projects.get(name) != Some(id)) {
             return None;
         }
         let workspace = inner.workspaces.get_mut(&spec.workspace.name)?;

@@ -18,14 +18,14 @@ pub(crate) struct Proofs {
 
 impl Proofs {
     /// An answer about a run or a dry run, whatever else it tells.
-    pub(crate) fn hear(&mut self, request: &Request, said: Said, status: u16) {
+    pub(crate) fn hear(&mut self, request: &Request, said: Said) {
         let &Request { slot, question: (check, project), .. } = request;
         let Some(project) = project else { return };
         match check {
             Check::ProjectsRun if said.is_yes() && !self.proven.contains(&project) => {
                 self.open = Some((request.worker, slot, project));
             }
-            Check::DryRunGuard if (200..=299).contains(&status) => {
+            Check::DryRunGuard if said.is_yes() => {
                 (self.ignored, self.open) = (true, None);
             }
             Check::DryRunGuard if matches!(said, Said::Missing | Said::Forbidden | Said::Plan) => {

@@ -103,17 +103,10 @@ impl Model {
     }
 
     /// A request has ended with this answer.
-    pub(crate) fn end(
-        &mut self,
-        request: &Request,
-        said: Said,
-        status: u16,
-        date: Option<i64>,
-        now: Duration,
-    ) {
+    pub(crate) fn end(&mut self, request: &Request, said: Said, date: Option<i64>, now: Duration) {
         self.under_way.retain(|other| other.worker != request.worker || other.slot != request.slot);
         self.stacks[request.stack].spending.end(request.began, now);
-        self.stacks[request.stack].proofs.hear(request, said, status);
+        self.stacks[request.stack].proofs.hear(request, said);
         if let Some(known) = &mut self.known[request.slot] {
             known.last_end = now;
         }

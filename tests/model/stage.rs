@@ -30,8 +30,8 @@ use crate::{
     model::{Model, Request},
 };
 
-/// A request and its answer: what was said, with which status and date.
-type Heard = (Request, Said, u16, Option<i64>);
+/// A request and its answer: what was said, with which date.
+type Heard = (Request, Said, Option<i64>);
 
 /// What all parts of a history share.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Prober for Asker {
         };
         match request {
             Ok(request) => {
-                *world.answer.lock().unwrap() = Some((request, said, observation.status(), date));
+                *world.answer.lock().unwrap() = Some((request, said, date));
             }
             Err(complaint) => world.note(Err(complaint)),
         }
@@ -126,10 +126,10 @@ struct Witness {
 
 impl Observer for Witness {
     fn request_ended(&self, _: &RequestEnded<'_>) {
-        let Some((request, said, status, date)) = self.world.answer.lock().unwrap().take() else { return };
+        let Some((request, said, date)) = self.world.answer.lock().unwrap().take() else { return };
         let now = self.world.now();
         let mut model = self.world.model();
-        model.end(&request, said, status, date, now);
+        model.end(&request, said, date, now);
         let store = self.store.get().unwrap();
         self.world.note(compare_one(&mut model, request.slot, |name| store.token(name), now));
     }

@@ -251,3 +251,31 @@ async fn a_rename_does_not_end_a_pause_that_hex_asked_for() {
     sim.until(mins(4)).await;
     assert_eq!(sim.calls().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_goes_to_its_own_workspace_while_a_reload_is_half_done() {
+    let mut sim = Sim::start([token("airflow")]);
+    sim.until(mins(20)).await;
+    let before = sim.calls().len();
+    sim.begin_to_configure(|tokens| {
+        tokens[0].spec.workspace = Arc::new(workspace("other"));
+        tokens[0].credential = Ok("of the other".to_owned());
+    });
+    sim.until(mins(40)).await;
+    let calls = sim.calls().split_off(before);
+    assert!(!calls.is_empty());
+    for call in calls {
+        assert_eq!((&*call.credential, &*call.origin), ("airflow", "https://production.hex.example"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_is_readable_again_is_not_called_unreadable_while_a_reload_is_half_done() {
+    let mut sim = Sim::start([token("airflow"), token("other")]);
+    sim.change("airflow", |token| token.credential = Err(CredentialProblem::Missing));
+    sim.until(mins(20)).await;
+    sim.begin_to_configure(|tokens| tokens[0].credential = Ok("airflow".to_owned()));
+    let before = sim.view("airflow").counts.probes;
+    sim.until(mins(40)).await;
+    assert_eq!(sim.view("airflow").counts.probes, before);
+}

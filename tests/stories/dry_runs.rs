@@ -1,9 +1,11 @@
 //! Dry runs, and the guard against a stack that ignores `dryRun`.
 
-use hex_token_exporter::domain::{Check, Scope, TokenState as S};
+use std::sync::Arc;
+
+use hex_token_exporter::domain::{Check, Scope, TokenState as S, Workspace};
 
 use crate::{
-    cast::{Token, hours, mins, name, project_id, secs, token},
+    cast::{Token, hours, mins, name, project_id, secs, token, workspace},
     hex::{Fault, Project},
     sim::Sim,
 };
@@ -210,4 +212,39 @@ async fn what_dry_runs_told_is_forgotten_with_the_scope_that_asked_for_them() {
         1,
         "no old answer is told again"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_portal_or_a_cache_in_place_of_the_guards_answer_proves_nothing() {
+    for fault in [Fault::Page(200), Fault::Cached, Fault::OtherShape] {
+        let sim = Sim::with([runner("airflow"), runner("dagster")], |sim| {
+            sim.hex.script().no_such_run = fault;
+        });
+        sim.until(hours(2)).await;
+        assert!(!sim.workspace().dry_run_unsafe, "{fault:?}");
+        assert_eq!(sim.count(Check::ProjectsRun), 1, "{fault:?}");
+        sim.hex.script().no_such_run = Fault::Status(404);
+        sim.until(hours(3)).await;
+        assert_eq!((sim.state("airflow"), sim.state("dagster")), (S::Valid, S::Valid), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_dry_run_goes_out_that_was_taken_off_while_it_waited() {
+    let slow = Arc::new(Workspace { requests_per_minute: 1, ..workspace("production") });
+    let crowd = |n| runner(&format!("t{n}")).configured(|spec| spec.workspace = slow.clone());
+    for minute in [15, 25, 35, 45, 55] {
+        let mut sim = Sim::start((0..6).map(crowd));
+        sim.until(mins(minute)).await;
+        sim.configure(|tokens| {
+            for token in tokens {
+                token.spec.required_scopes.remove(&Scope::ProjectsRun);
+            }
+        });
+        let begun = sim.now();
+        sim.until(begun + mins(20)).await;
+        let calls = sim.calls();
+        let late = calls.iter().filter(|call| call.check == Check::ProjectsRun && call.start > begun);
+        assert_eq!(late.count(), 0, "taken off after {minute} min");
+    }
 }

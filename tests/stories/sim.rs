@@ -145,6 +145,15 @@ impl Sim {
 
     /// Changes configuration or credentials, and brings the change to all parts as the program does.
     pub(crate) fn configure(&mut self, edit: impl FnOnce(&mut Vec<Token>)) {
+        let (workspaces, assignments) = self.begin_to_configure(edit);
+        self.scheduler.reconcile(self.settings.clone(), &workspaces, assignments);
+    }
+
+    /// The first half of that, on another thread than the workers': the store has the change and they don't yet.
+    pub(crate) fn begin_to_configure(
+        &mut self,
+        edit: impl FnOnce(&mut Vec<Token>),
+    ) -> (Vec<Arc<Workspace>>, Vec<Assignment>) {
         edit(&mut self.tokens);
         let mut workspaces: BTreeMap<Name, Arc<Workspace>> = BTreeMap::new();
         for token in &mut self.tokens {
@@ -179,8 +188,7 @@ impl Sim {
             |spec, _| self.remembered.get(&spec.name).copied(),
         );
         self.recorder.look();
-        let workspaces: Vec<_> = workspaces.into_values().collect();
-        self.scheduler.reconcile(self.settings.clone(), &workspaces, assignments);
+        (workspaces.into_values().collect(), assignments)
     }
 
     /// Changes one token.
