@@ -1,50 +1,40 @@
 //! The composition root: a configuration and listeners become running parts. The only place where the
 //! parts meet.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+mod conductor;
+mod keeper;
 
-use anyhow::{Context, anyhow};
-use tokio::{net::TcpListener, sync::watch, time::interval};
-use tracing::{error, info, warn};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use anyhow::Context;
+use tokio::{net::TcpListener, sync::watch};
+use tracing::{error, info};
+
+use self::{conductor::Conductor, keeper::Keeper};
 use crate::{
     clock::{Clock, SystemClock},
     config::{
-        DesiredToken, Environment, Source,
-        watch::{Desired, Reload, Reloader, Watcher},
+        Config, Environment, Finding, Source,
+        watch::{Desired, Reloader, Watcher},
         web::{
             WebConfig,
             watch::{WebReloader, WebWatcher},
         },
     },
-    domain::{DigestKey, Name, Shard, Workspace},
+    domain::{Cadence, DigestKey, Name, Shard},
     http::{
         self, BoxFuture,
         server::{Limits, Server},
         threads::Threads,
     },
-    lifecycle::{Request, Signals, Tasks, off_this_thread, systemd::Supervisor},
+    lifecycle::{Request, Signals, Tasks, systemd::Supervisor},
     metrics::OwnMetrics,
     probe::HexProber,
-    schedule::{Assignment, Scheduler, Settings, plan},
-    store::{self, ReloadStatus, Store, persist::StateFile},
+    schedule::Scheduler,
+    store::Store,
 };
 
 pub use crate::http::ExternalUrl;
-
-/// How often all tokens are judged anew, since an expiry may pass without an answer.
-const SETTLE_EVERY: Duration = Duration::from_secs(2);
-
-/// How often the state file is brought up to date.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
 
 /// From when on the exporter is ready even if a token was not asked yet.
 const READY_AFTER: Duration = Duration::from_mins(1);
@@ -76,7 +66,7 @@ pub struct App {
     tasks: Tasks,
     reloads: Reloads,
     addresses: Vec<SocketAddr>,
-    keeper: Keeper,
+    keeper: Option<Keeper>,
     supervisor: Arc<Supervisor>,
     /// Serve until the end.
     _serving: Threads,
@@ -89,21 +79,26 @@ impl App {
         let shard = options.shard;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let supervisor = Arc::new(Supervisor::of(|name| options.environment.get(name)));
-        let (watcher, reloader, desired) = Watcher::start(options.source, options.environment, clock.clone())
-            .context("the configuration cannot be used")?;
+        let wall = clock.clone();
+        let prober = Arc::new(HexProber::new(Cadence::default().timeout, move || wall.now().at));
+        let connected = prober.clone();
+        let connect = move |config: &Config| connect(&connected, config);
+        let (watcher, reloader, desired) =
+            Watcher::start(options.source, options.environment, clock.clone(), connect)
+                .context("the configuration cannot be used")?;
         let tasks = Tasks::new();
         let (web, web_reloader) = watch_web(&tasks, options.web_config)?;
-        let reloads = Reloads { config: reloader.clone(), web: web_reloader };
-        let config = desired.borrow().config.clone();
-        let memory = config.state_file.as_deref().map(open_state_file).transpose()?;
+        let first = desired.borrow().clone();
+        let (conformed, in_force) = watch::channel(first.generation);
+        let reloads =
+            Reloads { config: reloader.clone(), web: web_reloader, desired: desired.clone(), in_force };
+        let memory = first.config.state_file.as_deref().map(keeper::open).transpose()?;
         let key = match &memory {
             Some(file) => file.digest_key(),
             None => DigestKey::random()?,
         };
         let store = Arc::new(Store::new(clock.clone(), key));
         let own = Arc::new(OwnMetrics::new(shard.index(), shard.total())?);
-        let wall = clock.clone();
-        let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
         let scheduler = Arc::new(Scheduler::new(
             prober,
             store.clone(),
@@ -112,7 +107,6 @@ impl App {
             tasks.clone(),
             move || reloader.reread_credentials(),
         ));
-        let memory = Arc::new(Mutex::new(memory));
         let conductor = Arc::new(Conductor {
             shard,
             memory: memory.clone(),
@@ -120,8 +114,7 @@ impl App {
             store: store.clone(),
             own: own.clone(),
         });
-        let first = desired.borrow().clone();
-        conductor.conform(&first)?;
+        conductor.conform(&first);
         let handle = Arc::new(Handle { scheduler, store: store.clone(), clock, reloads: reloads.clone() });
         let parts = http::Parts {
             store: store.clone(),
@@ -134,9 +127,12 @@ impl App {
         let serving = Threads::start()?;
         let addresses = serve(&tasks, &serving, options.listeners, options.health_listener, &parts, web)?;
         tasks.spawn("config watcher", watcher.run(tasks.stopping()));
-        tasks.spawn("conductor", conductor.follow(desired, tasks.stopping()));
-        let keeper = Keeper { store, memory, save_failed: Arc::default() };
-        tasks.spawn("housekeeping", keeper.clone().keep(tasks.stopping()));
+        tasks.spawn("conductor", conductor.follow(desired, conformed, tasks.stopping()));
+        tasks.spawn("judge", keeper::judge(store.clone(), tasks.stopping()));
+        let keeper = memory.map(|file| Keeper::new(store, file));
+        if let Some(keeper) = keeper.clone() {
+            tasks.spawn("keeper", keeper.keep(tasks.stopping()));
+        }
         let (health, told, stop) = (handle, supervisor.clone(), tasks.stopping());
         tasks.spawn("watchdog", async move {
             told.reassure(|| http::Health::is_alive(&*health), stop).await;
@@ -160,28 +156,39 @@ impl App {
             };
             match request {
                 Request::Stop => break,
-                Request::Reload => {
-                    self.supervisor.reloading();
-                    // What is wrong is logged by the watchers, with the rest of what it finds.
-                    let _ = self.reloads.reload().await;
-                    self.supervisor.ready();
-                }
+                // Apart, since a file may lie on a mount that hangs, and SIGTERM must be heard meanwhile.
+                Request::Reload => self.tasks.spawn("reload", self.reload()),
             }
         }
         self.supervisor.stopping();
         let ended_well = self.tasks.finish(grace).await;
-        self.keeper.save();
+        if let Some(keeper) = self.keeper {
+            keeper.finish().await;
+        }
         info!("stopped");
         ended_well
     }
+
+    /// Reads the configuration again because a signal asks for it.
+    fn reload(&self) -> impl Future<Output = ()> + use<> {
+        let (reloads, supervisor, stopping) =
+            (self.reloads.clone(), self.supervisor.clone(), self.tasks.stopping());
+        async move {
+            supervisor.reloading();
+            // What is wrong is logged by the watchers, with the rest of what they find.
+            let _ = reloads.reload().await;
+            if !stopping.is_cancelled() {
+                supervisor.ready();
+            }
+        }
+    }
 }
 
-fn open_state_file(path: &std::path::Path) -> anyhow::Result<StateFile> {
-    let (file, trouble) = StateFile::open(path)?;
-    if let Some(trouble) = trouble {
-        warn!(path = %path.display(), "starting without the state of an earlier run: the state file: {trouble}");
-    }
-    Ok(file)
+/// Has the prober connect as configured, or says why it can't.
+fn connect(prober: &HexProber, config: &Config) -> Vec<Finding> {
+    let workspaces: Vec<_> = config.workspaces.values().cloned().collect();
+    let errors = prober.configure(config.cadence.timeout, &workspaces).err().unwrap_or_default();
+    errors.iter().map(|error| Finding::workspace(&error.workspace, error.problem.to_string())).collect()
 }
 
 /// The web configuration as it changes. Without a file, it never does.
@@ -229,13 +236,19 @@ fn serve(
 struct Reloads {
     config: Reloader,
     web: Option<WebReloader>,
+    desired: watch::Receiver<Arc<Desired>>,
+    /// The generation of what is desired that is in force.
+    in_force: watch::Receiver<u64>,
 }
 
 impl Reloads {
-    /// Reads all of it again, and tells all that is wrong.
+    /// Reads all of it again, tells all that is wrong, and waits until what is right is in force.
     async fn reload(&self) -> Result<(), String> {
         let mut wrong = Vec::new();
         wrong.extend(self.config.reload().await.err());
+        let wanted = self.desired.borrow().generation;
+        // An error: the process ends.
+        let _ = self.in_force.clone().wait_for(|generation| *generation >= wanted).await;
         if let Some(web) = &self.web {
             wrong.extend(web.reload().await.err());
         }
@@ -244,128 +257,9 @@ impl Reloads {
     }
 }
 
-/// Brings every change of the configuration and the credentials to all parts.
-struct Conductor {
-    shard: Shard,
-    memory: Memory,
-    scheduler: Arc<Scheduler<HexProber>>,
-    store: Arc<Store>,
-    own: Arc<OwnMetrics>,
-}
-
-impl Conductor {
-    async fn follow(
-        self: Arc<Self>,
-        mut desired: watch::Receiver<Arc<Desired>>,
-        stop: tokio_util::sync::CancellationToken,
-    ) {
-        let mut config = desired.borrow_and_update().config.clone();
-        while let Some(Ok(())) = stop.run_until_cancelled(desired.changed()).await {
-            let next = desired.borrow_and_update().clone();
-            if !Arc::ptr_eq(&config, &next.config) {
-                config = next.config.clone();
-                self.store.reset_dry_runs();
-                self.scheduler.reset_dry_runs();
-            }
-            let (conductor, last_success) = (Arc::clone(&self), next.reload.last_success);
-            // Thousands of tokens take longer than a probe should wait for its thread.
-            if let Err(error) = off_this_thread(move || conductor.conform(&next)).await {
-                warn!("the new configuration cannot be put in force: {error:#}");
-                self.store.note_reload(ReloadStatus { successful: false, last_success });
-            }
-        }
-    }
-
-    fn conform(&self, desired: &Desired) -> anyhow::Result<()> {
-        let config = &desired.config;
-        let workspaces: Vec<Arc<Workspace>> = config.workspaces.values().cloned().collect();
-        self.scheduler.prober().configure(config.cadence.timeout, &workspaces).map_err(|errors| {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            anyhow!(errors.join("\n"))
-        })?;
-        let tokens: Vec<&DesiredToken> =
-            desired.tokens.iter().filter(|token| self.shard.watches(&token.spec.name)).collect();
-        let planned = plan::demand_by_workspace(tokens.iter().map(|token| &*token.spec), &config.cadence);
-        for workspace in &workspaces {
-            let (demand, budget) =
-                (planned.get(&workspace.name).copied().unwrap_or_default(), workspace.requests_per_minute);
-            if demand > f64::from(budget) {
-                warn!(workspace = %workspace.name,
-                    "workspace {} asks for {demand:.1} requests a minute and may make {budget}: all its intervals are stretched; see the plan command",
-                    workspace.name);
-            }
-        }
-        self.store.conform(
-            config.cadence,
-            workspaces.iter().map(|workspace| {
-                (workspace.clone(), planned.get(&workspace.name).copied().unwrap_or_default())
-            }),
-            tokens.iter().map(|token| (token.spec.clone(), token.credential.clone())),
-            |spec, digest| lock(&self.memory).as_ref().and_then(|memory| memory.remembered(spec, digest)),
-        );
-        let Reload { successful, last_success } = desired.reload;
-        self.store.note_reload(ReloadStatus { successful, last_success });
-        self.own.retain_workspaces(config.workspaces.keys().cloned());
-        let settings = Settings { cadence: config.cadence, max_concurrency: config.max_concurrency };
-        let assignments = tokens
-            .iter()
-            .map(|token| Assignment { spec: token.spec.clone(), credential: token.credential.clone() })
-            .collect();
-        self.scheduler.reconcile(settings, &workspaces, assignments);
-        Ok(())
-    }
-}
-
-/// The state file, where one is configured.
-type Memory = Arc<Mutex<Option<StateFile>>>;
-
-fn lock(memory: &Memory) -> MutexGuard<'_, Option<StateFile>> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Judges as time passes, and keeps the state file.
-#[derive(Debug, Clone)]
-struct Keeper {
-    store: Arc<Store>,
-    memory: Memory,
-    /// Whether the last attempt to write failed, which is said once.
-    save_failed: Arc<AtomicBool>,
-}
-
-impl Keeper {
-    async fn keep(self, stop: tokio_util::sync::CancellationToken) {
-        let (mut settle, mut save) = (interval(SETTLE_EVERY), interval(SAVE_EVERY));
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = settle.tick() => {
-                    for (name, before, after) in self.store.settle() {
-                        store::tell_change(&name, before, after);
-                    }
-                }
-                _ = save.tick() => {
-                    let keeper = self.clone();
-                    off_this_thread(move || keeper.save()).await;
-                }
-            }
-        }
-    }
-
-    fn save(&self) {
-        let save = |file: &mut StateFile| file.save(&self.store.snapshot());
-        let Some(outcome) = lock(&self.memory).as_mut().map(save) else { return };
-        let had_failed = self.save_failed.swap(outcome.is_err(), Ordering::Relaxed);
-        match outcome {
-            Err(error) if !had_failed => warn!("the state file cannot be written: {error}"),
-            Ok(()) if had_failed => info!("the state file is written again"),
-            _ => {}
-        }
-    }
-}
-
 /// What the server may ask of the rest.
 struct Handle {
-    scheduler: Arc<Scheduler<HexProber>>,
+    scheduler: Arc<Scheduler<Arc<HexProber>>>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     reloads: Reloads,

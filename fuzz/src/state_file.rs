@@ -23,7 +23,7 @@ tokens: {airflow: {credentials_file: a}, dbt: {credentials_file: b, expires_at: 
 
 pub(crate) fn run(text: &[u8]) {
     let path = scratch::file("state.json", text);
-    let (mut file, trouble) = StateFile::open(&path).unwrap();
+    let (file, trouble) = StateFile::open(&path).unwrap();
     if let Some(trouble) = &trouble {
         canary::no_secret(&trouble.to_string(), "the trouble with a state file");
     }

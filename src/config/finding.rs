@@ -44,6 +44,11 @@ impl Finding {
         Self { path: path.to_string(), place: None, text: text.into() }
     }
 
+    /// A finding about a workspace that is configured rightly and can't be had that way.
+    pub fn workspace(name: &Name, text: impl Into<String>) -> Self {
+        Self::about(&Path::default().key("workspaces").key(name.as_str()), text)
+    }
+
     fn line(&self) -> Option<u64> {
         match self.place {
             Some(Place::Line(line)) => Some(line),

@@ -95,13 +95,15 @@ impl fmt::Debug for Watcher {
 
 impl Watcher {
     /// Reads everything for the first time. Only a wrong configuration is an error: credentials and
-    /// directories that can't be read may come.
+    /// directories that can't be read may come. `accept` is asked about each configuration before it is
+    /// published; one of which it finds something wrong is refused like any other.
     pub fn start(
         source: Source,
         environment: Environment,
         clock: Arc<dyn Clock>,
+        accept: impl Fn(&Config) -> Vec<Finding> + Send + 'static,
     ) -> Result<(Self, Reloader, watch::Receiver<Arc<Desired>>), ConfigErrors> {
-        let current = Current::start(source, environment, clock)?;
+        let current = Current::start(source, environment, clock, Box::new(accept))?;
         let (published, desired) = watch::channel(Arc::new(current.desired.clone()));
         let (ask, reloads) = mpsc::channel(WAITING_RELOADS);
         let nudge = Arc::new(Notify::new());
@@ -141,11 +143,15 @@ impl Watcher {
     }
 }
 
+/// Finds what is wrong with a configuration that is right in itself.
+type Accept = Box<dyn Fn(&Config) -> Vec<Finding> + Send>;
+
 /// What is in force, and what is needed to tell when it changes.
 struct Current {
     source: Source,
     environment: Environment,
     clock: Arc<dyn Clock>,
+    accept: Accept,
     inputs: Inputs,
     refused: bool,
     warnings: Vec<Finding>,
@@ -155,18 +161,33 @@ struct Current {
 }
 
 impl Current {
-    fn start(source: Source, environment: Environment, clock: Arc<dyn Clock>) -> Result<Self, ConfigErrors> {
+    fn start(
+        source: Source,
+        environment: Environment,
+        clock: Arc<dyn Clock>,
+        accept: Accept,
+    ) -> Result<Self, ConfigErrors> {
         let now = clock.now();
         let (inputs, loaded) = load_recorded(&source, &environment);
-        let Loaded { config, warnings } = loaded?;
+        let Loaded { config, warnings } = loaded.and_then(|loaded| accepted(loaded, &accept))?;
         let mut gatherer = Gatherer::default();
         let found = gatherer.gather(&config, now);
         let reload = Reload { successful: found.directories_readable, last_success: now.at };
         let desired =
             Desired { generation: 1, config: Arc::new(config), tokens: found.tokens.into(), reload };
         let said = BTreeSet::new();
-        let mut current =
-            Self { source, environment, clock, inputs, refused: false, warnings, gatherer, said, desired };
+        let mut current = Self {
+            source,
+            environment,
+            clock,
+            accept,
+            inputs,
+            refused: false,
+            warnings,
+            gatherer,
+            said,
+            desired,
+        };
         current.say(&found.warnings);
         Ok(current)
     }
@@ -189,6 +210,7 @@ impl Current {
 
     fn load(&mut self) -> Result<Arc<Config>, ConfigErrors> {
         let (inputs, loaded) = load_recorded(&self.source, &self.environment);
+        let loaded = loaded.and_then(|loaded| accepted(loaded, &self.accept));
         self.inputs = inputs;
         self.refused = loaded.is_err();
         match loaded {
@@ -231,6 +253,11 @@ impl Current {
         }
         self.said = now;
     }
+}
+
+fn accepted(loaded: Loaded, accept: &Accept) -> Result<Loaded, ConfigErrors> {
+    let wrong = accept(&loaded.config);
+    if wrong.is_empty() { Ok(loaded) } else { Err(wrong.into()) }
 }
 
 /// Both sorted by name.
@@ -300,7 +327,8 @@ mod tests {
         write(&["changes: {credentials_file: c, workspace: a}", goes, stays]);
         let clock = Arc::new(SystemClock::start());
         let source = Source::File(config.clone());
-        let mut current = Current::start(source, Environment::default(), clock).unwrap();
+        let mut current =
+            Current::start(source, Environment::default(), clock, Box::new(|_| Vec::new())).unwrap();
         let before = current.desired.clone();
 
         let comes = "comes: {credentials_file: g, workspace: a}";
@@ -335,7 +363,9 @@ mod tests {
             std::fs::write(&config, "tokens: {airflow: {credentials_file: secret}}").unwrap();
             let secret = place.path().join("secret");
             let clock = Arc::new(SystemClock::start());
-            let mut current = Current::start(Source::File(config), Environment::default(), clock).unwrap();
+            let mut current =
+                Current::start(Source::File(config), Environment::default(), clock, Box::new(|_| Vec::new()))
+                    .unwrap();
             let warnings = |log: &Log| log.take().matches("no usable credential").count();
             assert_eq!(warnings(&log), 1);
             current.look(false).unwrap();

@@ -46,13 +46,14 @@ impl HexProber {
         timeout: Duration,
         workspaces: &[Arc<Workspace>],
     ) -> Result<(), Vec<ConnectionError>> {
-        let mut settings = self.settings();
+        // Building one reads the system's certificates: no probe waits for that.
+        let known = self.settings().connections.clone();
         let (mut connections, mut errors): (Vec<Arc<Connection>>, _) = (Vec::new(), Vec::new());
         for workspace in workspaces {
             if find(&connections, workspace).is_some() {
                 continue;
             }
-            match find(&settings.connections, workspace).map_or_else(|| build(workspace), Ok) {
+            match find(&known, workspace).map_or_else(|| build(workspace), Ok) {
                 Ok(connection) => connections.push(connection),
                 Err(error) => errors.push(error),
             }
@@ -60,7 +61,7 @@ impl HexProber {
         if !errors.is_empty() {
             return Err(errors);
         }
-        *settings = Settings { timeout, connections };
+        *self.settings() = Settings { timeout, connections };
         Ok(())
     }
 

@@ -56,3 +56,14 @@ pub trait Prober: Send + Sync + 'static {
         question: Question,
     ) -> impl Future<Output = Observation> + Send;
 }
+
+impl<P: Prober> Prober for Arc<P> {
+    fn ask(
+        &self,
+        workspace: &Arc<Workspace>,
+        secret: &Secret,
+        question: Question,
+    ) -> impl Future<Output = Observation> + Send {
+        P::ask(self, workspace, secret, question)
+    }
+}

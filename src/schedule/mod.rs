@@ -133,11 +133,6 @@ impl<P: Prober> Scheduler<P> {
         Self { shared, tasks }
     }
 
-    /// The prober, for whoever must tell it about changed connections.
-    pub fn prober(&self) -> &P {
-        &self.shared.prober
-    }
-
     /// Makes the tokens to watch the given ones, by difference: a token that stays keeps its worker, which
     /// hears of it only where something changes for it. The store must know them already.
     pub fn reconcile(&self, settings: Settings, workspaces: &[Arc<Workspace>], tokens: Vec<Assignment>) {

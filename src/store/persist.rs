@@ -7,7 +7,7 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -29,8 +29,12 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub struct StateFile {
     path: PathBuf,
-    contents: Contents,
-    written: Option<String>,
+    key: [u8; 32],
+    /// Sorted by credential. Asked for while the store is locked, so never held while anything else is waited
+    /// for: not for the store, and not for the disk.
+    tokens: Mutex<Vec<Entry>>,
+    /// What was written last; held while writing.
+    written: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,7 +46,7 @@ struct Contents {
     tokens: Vec<Entry>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
@@ -84,19 +88,23 @@ impl StateFile {
             // Where even this fails, the next write tells.
             let _ = fs::rename(path, aside);
         }
-        Ok((Self { path: path.to_owned(), contents, written: None }, error))
+        let Contents { key, mut tokens, .. } = contents;
+        tokens.sort_by_key(|entry| entry.credential);
+        let file = Self { path: path.to_owned(), key, tokens: Mutex::new(tokens), written: Mutex::default() };
+        Ok((file, error))
     }
 
     /// The key of its digests.
     pub fn digest_key(&self) -> DigestKey {
-        DigestKey::from_bytes(self.contents.key)
+        DigestKey::from_bytes(self.key)
     }
 
     /// What an earlier process knew of this very credential in this very workspace.
     pub fn remembered(&self, spec: &TokenSpec, digest: &Digest) -> Option<Remembered> {
-        let entry = self.contents.tokens.iter().find(|entry| {
-            entry.credential == *digest.as_bytes() && entry.workspace_url == spec.workspace.origin
-        })?;
+        let tokens = lock(&self.tokens);
+        let first = tokens.partition_point(|entry| entry.credential < *digest.as_bytes());
+        let its_own = tokens[first..].iter().take_while(|entry| entry.credential == *digest.as_bytes());
+        let entry = its_own.into_iter().find(|entry| entry.workspace_url == spec.workspace.origin)?;
         let told = match (entry.expiry_source.as_str(), entry.expiry) {
             ("api", Some(date)) => Told::At(date),
             ("never", _) => Told::Null,
@@ -107,14 +115,10 @@ impl StateFile {
     }
 
     /// Writes what is known now, atomically, where it has changed.
-    pub fn save(&mut self, snapshot: &Snapshot) -> Result<(), StateFileError> {
-        // A token whose credential can't be read now may come back: what is known of it stays.
-        let mut kept = std::mem::take(&mut self.contents.tokens);
-        kept.retain(|entry| snapshot.token(&entry.name).is_some_and(|view| view.credential.digest.is_none()));
-        let entry = |view: &Arc<TokenView>| entry(view, snapshot.hex_now(&view.spec.workspace.name));
-        self.contents.tokens = snapshot.tokens.iter().filter_map(entry).chain(kept).collect();
-        let text = serde_json::to_string_pretty(&self.contents).map_err(io::Error::from)?;
-        if self.written.as_ref() == Some(&text) {
+    pub fn save(&self, snapshot: &Snapshot) -> Result<(), StateFileError> {
+        let mut written = lock(&self.written);
+        let text = serde_json::to_string_pretty(&self.bring_up_to_date(snapshot)).map_err(io::Error::from)?;
+        if written.as_ref() == Some(&text) {
             return Ok(());
         }
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -123,9 +127,29 @@ impl StateFile {
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error)?;
-        self.written = Some(text);
+        *written = Some(text);
         Ok(())
     }
+
+    /// What is to be in the file now, by name.
+    fn bring_up_to_date(&self, snapshot: &Snapshot) -> Contents {
+        let entry = |view: &Arc<TokenView>| entry(view, snapshot.hex_now(&view.spec.workspace.name));
+        let mut tokens: Vec<Entry> = snapshot.tokens.iter().filter_map(entry).collect();
+        let mut known = lock(&self.tokens);
+        // A token whose credential can't be read now may come back: what is known of it stays.
+        known
+            .retain(|entry| snapshot.token(&entry.name).is_some_and(|view| view.credential.digest.is_none()));
+        tokens.append(&mut known);
+        tokens.sort_by(|a, b| a.name.cmp(&b.name));
+        known.clone_from(&tokens);
+        known.sort_by_key(|entry| entry.credential);
+        Contents { version: VERSION, key: self.key, tokens }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while holding it ends the process through its task's owner; until then others may go on.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(path: &Path) -> Result<Contents, StateFileError> {

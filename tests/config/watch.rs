@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use hex_token_exporter::{
     clock::Clock,
     config::{
-        Environment, Source,
+        Config, Environment, Finding, Source,
         watch::{Desired, ReloadError, Reloader, Watcher},
     },
     domain::{Credential, CredentialProblem, Moment},
@@ -68,7 +68,7 @@ async fn watched<F: Future<Output = ()>>(
     test: impl FnOnce(Watched) -> F,
 ) {
     let clock = Arc::new(PausedClock(Instant::now()));
-    let (watcher, reloader, desired) = Watcher::start(source, environment, clock).unwrap();
+    let (watcher, reloader, desired) = Watcher::start(source, environment, clock, |_| Vec::new()).unwrap();
     let stop = CancellationToken::new();
     tokio::select! {
         () = watcher.run(stop) => panic!("the watcher has ended"),
@@ -331,11 +331,39 @@ async fn a_dotenv_file_is_watched_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_configuration_that_cannot_be_put_in_force_is_refused_and_credentials_go_on_changing() {
+    let place = place(ONE_FILE);
+    let clock = Arc::new(PausedClock(Instant::now()));
+    let accept = |config: &Config| {
+        let names = config.workspaces.keys().filter(|name| name.as_str() == "unreachable");
+        names.map(|name| Finding::workspace(name, "cannot be connected to")).collect()
+    };
+    let (watcher, reloader, desired) =
+        Watcher::start(place.source(), Environment::default(), clock, accept).unwrap();
+    let watched = async {
+        let mut watched = Watched { desired, reloader };
+        let unreachable = "workspaces: {default: {url: 'https://a.test'}, unreachable: {url: 'https://b.test'}}\ndefaults: {workspace: default}";
+        place.write("config.yaml", &format!("{ONE_FILE}\n{unreachable}\n"));
+        let refused = watched.reloader.reload().await.unwrap_err().to_string();
+        assert!(refused.contains("workspaces.unreachable: cannot be connected to"), "{refused}");
+        watched.change().await;
+        assert!(!watched.desired.borrow().reload.successful);
+        place.write("secret", "another");
+        watched.change().await;
+        assert!(holds(&watched.credential(), "another"));
+    };
+    tokio::select! {
+        () = watcher.run(CancellationToken::new()) => panic!("the watcher has ended"),
+        () = watched => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_watcher_ends_when_it_is_told_to() {
     let place = place(ONE_FILE);
     let clock = Arc::new(PausedClock(Instant::now()));
     let (watcher, reloader, _desired) =
-        Watcher::start(place.source(), Environment::default(), clock).unwrap();
+        Watcher::start(place.source(), Environment::default(), clock, |_| Vec::new()).unwrap();
     let stop = CancellationToken::new();
     stop.cancel();
     watcher.run(stop).await;

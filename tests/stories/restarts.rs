@@ -57,7 +57,7 @@ async fn a_restart_during_an_outage_sees_a_remembered_expiry_pass() {
 fn kept(sim: &Sim, token: &str) -> Remembered {
     let (home, view) = (tempfile::tempdir().unwrap(), sim.view(token));
     let path = home.path().join("state.json");
-    let (mut file, _) = StateFile::open(&path).unwrap();
+    let (file, _) = StateFile::open(&path).unwrap();
     file.save(&sim.store.snapshot()).unwrap();
     let (file, error) = StateFile::open(&path).unwrap();
     assert!(error.is_none());

@@ -1,0 +1,89 @@
+//! Judges as time passes, and keeps the state file.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    lifecycle::off_this_thread,
+    store::{self, Store, persist::StateFile},
+};
+
+/// How often all tokens are judged anew, since an expiry may pass without an answer.
+const SETTLE_EVERY: Duration = Duration::from_secs(2);
+
+/// How often the state file is brought up to date.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+/// How long the process waits for its state file when it ends.
+const SAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Opens the state file of an earlier process.
+pub(super) fn open(path: &Path) -> anyhow::Result<Arc<StateFile>> {
+    let (file, trouble) = StateFile::open(path)?;
+    if let Some(trouble) = trouble {
+        warn!(path = %path.display(), "starting without the state of an earlier run: the state file: {trouble}");
+    }
+    Ok(Arc::new(file))
+}
+
+/// Judges all tokens as time passes.
+pub(super) async fn judge(store: Arc<Store>, stop: CancellationToken) {
+    let mut settle = interval(SETTLE_EVERY);
+    while stop.run_until_cancelled(settle.tick()).await.is_some() {
+        for (name, before, after) in store.settle() {
+            store::tell_change(&name, before, after);
+        }
+    }
+}
+
+/// Keeps the state file, which may lie on a disk that hangs: nothing else waits for it.
+#[derive(Debug, Clone)]
+pub(super) struct Keeper {
+    pub(super) store: Arc<Store>,
+    pub(super) file: Arc<StateFile>,
+    /// Whether the last attempt to write failed, which is said once.
+    save_failed: Arc<AtomicBool>,
+}
+
+impl Keeper {
+    /// Of this file.
+    pub(super) fn new(store: Arc<Store>, file: Arc<StateFile>) -> Self {
+        Self { store, file, save_failed: Arc::default() }
+    }
+
+    /// Writes what is known from time to time.
+    pub(super) async fn keep(self, stop: CancellationToken) {
+        let mut save = interval(SAVE_EVERY);
+        while stop.run_until_cancelled(save.tick()).await.is_some() {
+            let keeper = self.clone();
+            stop.run_until_cancelled(off_this_thread(move || keeper.save())).await;
+        }
+    }
+
+    /// Writes what is known at the end.
+    pub(super) async fn finish(self) {
+        if timeout(SAVE_WITHIN, off_this_thread(move || self.save())).await.is_err() {
+            warn!("the state file cannot be written: its disk does not answer");
+        }
+    }
+
+    fn save(&self) {
+        let outcome = self.file.save(&self.store.snapshot());
+        let had_failed = self.save_failed.swap(outcome.is_err(), Ordering::Relaxed);
+        match outcome {
+            Err(error) if !had_failed => warn!("the state file cannot be written: {error}"),
+            Ok(()) if had_failed => info!("the state file is written again"),
+            _ => {}
+        }
+    }
+}
