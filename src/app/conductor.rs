@@ -44,6 +44,9 @@ impl Conductor {
             // Thousands of tokens take longer than a probe should wait for its thread.
             off_this_thread(move || conductor.conform(&wanted)).await;
             if !Arc::ptr_eq(&config, &next.config) {
+                if config.state_file != next.config.state_file {
+                    warn!("state_file has changed: the new one is used from the next start on");
+                }
                 config = Arc::clone(&next.config);
                 // Not before: a dry run of what the new configuration leaves out would be a real run.
                 self.store.reset_dry_runs();

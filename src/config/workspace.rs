@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use super::{
@@ -75,14 +76,39 @@ fn certificates(section: &Section<'_>, inputs: &Inputs) -> Option<Vec<u8>> {
     let path: PathBuf = section.text("ca_file")?.into();
     let problem = match inputs.read(&path, MAX_CA_BYTES) {
         Ok(pem) => {
-            let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-            if found.is_ok_and(|certificates| !certificates.is_empty()) {
+            if are_certificates(&pem) {
                 return Some(pem.to_vec());
             }
-            "holds no readable certificate; it must be PEM, with `BEGIN CERTIFICATE`".to_owned()
+            "holds no certificate, or one that cannot be read; it must be PEM, with `BEGIN CERTIFICATE`"
+                .to_owned()
         }
         Err(reason) => format!("the file cannot be used: {reason}; name a file of PEM certificates"),
     };
     section.report.error(&section.at("ca_file"), problem);
     None
+}
+
+/// Whether all that is in there can be trusted, as the HTTP client will.
+fn are_certificates(pem: &[u8]) -> bool {
+    let mut trusted = RootCertStore::empty();
+    let mut certificates = CertificateDer::pem_slice_iter(pem);
+    certificates.all(|found| found.is_ok_and(|certificate| trusted.add(certificate).is_ok()))
+        && !trusted.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_certificates;
+
+    #[test]
+    fn what_only_looks_like_a_certificate_is_none() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let good = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+        let framed = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(are_certificates(good.as_bytes()));
+        assert!(are_certificates(good.repeat(2).as_bytes()));
+        for bad in ["", "text", framed, &format!("{good}{framed}"), &key.serialize_pem()] {
+            assert!(!are_certificates(bad.as_bytes()), "{bad}");
+        }
+    }
 }

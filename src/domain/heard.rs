@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Moment, Outcome, Question, Reason, TokenState, expiry::Told, life::Peers};
+use super::{
+    Moment, Outcome, Question, Reason, TokenState,
+    expiry::{Told, is_past},
+    life::Peers,
+};
 
 /// The latest probe of one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +21,34 @@ pub struct Try {
     pub status: u16,
     /// Whether it was redirected to another address of Hex.
     pub moved: bool,
-    /// How long it took.
+    /// How long the last request took; zero where none was ever made.
     pub duration: Duration,
     /// When the question was last answered conclusively.
     pub concluded: Option<Timestamp>,
     /// Whether it was made with the credential of now.
     pub current: bool,
+}
+
+impl Try {
+    /// The latest probe, where there was one `before`.
+    pub fn of(heard: &Heard<'_>, before: Option<&Self>) -> Self {
+        let Heard { outcome: Outcome { reason, moved, .. }, status, now, .. } = *heard;
+        let concluded = before.and_then(|it| it.concluded);
+        let duration = match reason {
+            // No request was made: the last one took as long as it took.
+            Reason::CredentialUnreadable => before.map(|it| it.duration).unwrap_or_default(),
+            _ => heard.duration,
+        };
+        Self {
+            at: now.up,
+            reason: *reason,
+            status,
+            moved: *moved,
+            duration,
+            concluded: if reason.is_conclusive() { Some(now.at) } else { concluded },
+            current: true,
+        }
+    }
 }
 
 /// One outcome, with all that is needed to apply it.
@@ -69,4 +95,13 @@ pub struct Remembered {
     pub death: Option<(TokenState, Timestamp)>,
     /// When Hex last accepted it.
     pub last_success: Option<Timestamp>,
+}
+
+impl Remembered {
+    /// The death, unless it is one by a date that is still to come, which was seen by a wrong clock. Somewhat
+    /// before its date, a rejection counts as an expiry.
+    pub fn death_that_stands(&self, now: Timestamp) -> Option<(TokenState, Timestamp)> {
+        let is_to_come = matches!(self.told, Told::At(date) if is_past(now, date));
+        self.death.filter(|(state, _)| state.is_dead() && !(*state == TokenState::Expired && is_to_come))
+    }
 }

@@ -52,10 +52,7 @@ impl TokenRecord {
         let mut record = Self::new(kind, now);
         record.told = remembered.told;
         record.last_success = remembered.last_success;
-        // A death by a date that is to come was seen by a wrong clock.
-        let is_to_come = matches!(remembered.told, Told::At(date) if date > now);
-        let stands = |state: TokenState| state.is_dead() && !(state == TokenState::Expired && is_to_come);
-        if let Some((state, since)) = remembered.death.filter(|(state, _)| stands(*state)) {
+        if let Some((state, since)) = remembered.death_that_stands(now) {
             record.life =
                 Life::Rejected(Rejection { expired: state == TokenState::Expired, probes: 0, seen: None });
             record.state = state;
@@ -170,11 +167,8 @@ impl TokenRecord {
         // A scope is one right, whichever project it was asked about.
         let project = check.is_about_project().then(|| heard.question.project_name().cloned()).flatten();
         let key = (check, project);
-        let before = self.tries.get(&key).and_then(|tried| tried.concluded);
-        let (reason, moved) = (heard.outcome.reason, heard.outcome.moved);
-        let concluded = if reason.is_conclusive() { Some(heard.now.at) } else { before };
-        let Heard { status, duration, now, .. } = *heard;
-        self.tries.insert(key, Try { at: now.up, reason, status, moved, duration, concluded, current: true });
+        let tried = Try::of(heard, self.tries.get(&key));
+        self.tries.insert(key, tried);
     }
 
     fn hear_life(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
@@ -323,7 +317,12 @@ impl TokenRecord {
 
     /// The expiry, as far as is known.
     pub fn expiry(&self, spec: &TokenSpec) -> Expiry {
-        expiry(self.told, spec.expires_at, self.prefix, self.accepted_at())
+        // What an earlier process was told on Hex's clock, our clock does not disprove.
+        let accepted_at = match self.told {
+            Told::At(_) => self.accepted.map(|(_, hex)| hex),
+            Told::Null | Told::Nothing => self.accepted_at(),
+        };
+        expiry(self.told, spec.expires_at, self.prefix, accepted_at)
     }
 
     /// What the API told of it.

@@ -32,7 +32,11 @@ struct Token<'a> {
 /// The families about tokens, in the order of the page.
 static OF_TOKENS: [WrittenOfToken; 24] = [
     (&the::PROBE_SUCCESS, |token, series| series.one(token.view.probe_success())),
-    (&the::PROBE_DURATION, |token, series| series.each(token.latest(|tried| tried.duration))),
+    (&the::PROBE_DURATION, |token, series| {
+        // None, where no request was ever made.
+        let durations = token.latest(|tried| tried.duration);
+        series.each(durations.filter(|(_, duration)| !duration.is_zero()));
+    }),
     (&the::PROBE_STATUS, |token, series| series.each(token.latest(|tried| tried.status))),
     (&the::PROBE_INTERVAL, |token, series| {
         series.each(token.view.intervals.iter().map(|(check, interval)| (check.as_label(), *interval)));

@@ -186,14 +186,20 @@ impl<P: Prober> Scheduler<P> {
         let cadence = self.shared.settings().cadence;
         let demand = plan::demand_by_workspace(tokens.iter().map(|token| &*token.spec), &cadence);
         let mut lanes = lock(&self.shared.lanes);
-        lanes.retain(|name, lane| workspaces.iter().any(|w| w.name == *name && w.origin == lane.origin));
+        let is_gone = |name: &Name, lane: &mut Arc<Lane>| {
+            !workspaces.iter().any(|w| w.name == *name && w.origin == lane.origin)
+        };
+        let mut gone: Vec<Arc<Lane>> = lanes.extract_if(.., is_gone).map(|(_, lane)| lane).collect();
         let mut stretched = BTreeSet::new();
         for workspace in workspaces {
             let lane = lanes.entry(workspace.name.clone()).or_insert_with(|| {
+                // Under another name it is the same stack, and what was spent there is spent.
+                let renamed = gone.iter().position(|lane| lane.origin == workspace.origin);
+                let budget = renamed.map(|index| gone.swap_remove(index).budget.clone());
                 Arc::new(Lane {
                     workspace: workspace.name.clone(),
                     origin: workspace.origin.clone(),
-                    budget: Arc::new(Budget::new(workspace.requests_per_minute)),
+                    budget: budget.unwrap_or_else(|| Arc::new(Budget::new(workspace.requests_per_minute))),
                     dry_runs: DryRuns::default(),
                     stretch: AtomicU64::new(1f64.to_bits()),
                 })

@@ -209,7 +209,10 @@ impl<P: Prober> Worker<P> {
     /// Asks one question, now or as soon as the budget allows.
     async fn probe(&mut self, due: Box<Due>) {
         if self.desk.is_unreadable() {
-            self.take(None, &unreadable(due.question));
+            if self.take(None, &unreadable(due.question)).is_none() {
+                // The store knows better, and its worker is about to be told.
+                self.desk.changed.notified().await;
+            }
             return;
         }
         let mut proving = false;

@@ -106,9 +106,14 @@ impl Store {
         inner.cadence = cadence;
         let mut known = std::mem::take(&mut inner.workspaces);
         for (spec, planned) in workspaces {
-            let record = match known.remove(&spec.name) {
-                Some(before) if before.spec.origin == spec.origin => before.with(spec.clone(), planned),
-                _ => WorkspaceRecord::new(spec.clone(), planned),
+            let its_own = known.get(&spec.name).is_some_and(|before| before.spec.origin == spec.origin);
+            let of_stack = |it: &&WorkspaceRecord| it.spec.origin == spec.origin;
+            let record = if let Some(before) = known.remove(&spec.name).filter(|_| its_own) {
+                before.with(spec.clone(), planned)
+            } else if let Some(other) = known.values().chain(inner.workspaces.values()).find(of_stack) {
+                other.beside(spec.clone(), planned)
+            } else {
+                WorkspaceRecord::new(spec.clone(), planned)
             };
             inner.workspaces.insert(spec.name.clone(), record);
         }

@@ -136,9 +136,12 @@ impl StateFile {
         let entry = |view: &Arc<TokenView>| entry(view, snapshot.hex_now(&view.spec.workspace.name));
         let mut tokens: Vec<Entry> = snapshot.tokens.iter().filter_map(entry).collect();
         let mut known = lock(&self.tokens);
-        // A token whose credential can't be read now may come back: what is known of it stays.
-        known
-            .retain(|entry| snapshot.token(&entry.name).is_some_and(|view| view.credential.digest.is_none()));
+        // A token whose credential can't be read now may come back, and so may one that is not there while a
+        // token directory can't be read: what is known of them stays.
+        known.retain(|entry| match snapshot.token(&entry.name) {
+            Some(view) => view.credential.digest.is_none(),
+            None => !snapshot.reload.successful,
+        });
         tokens.append(&mut known);
         tokens.sort_by(|a, b| a.name.cmp(&b.name));
         known.clone_from(&tokens);

@@ -76,6 +76,12 @@ impl WorkspaceRecord {
         Self { spec, planned_per_minute, held: BTreeSet::new(), rejected: BTreeSet::new(), ..self }
     }
 
+    /// Another workspace on the same stack, as one that was renamed is: Hex's clock and health are the same.
+    pub(super) fn beside(&self, spec: Arc<Workspace>, planned_per_minute: f64) -> Self {
+        let Self { newest, answered, told, .. } = *self;
+        Self { newest, answered, told, ..Self::new(spec, planned_per_minute) }
+    }
+
     /// Takes in an answer. Only a conclusive one tells Hex's clock, by which tokens expire: a 429 or a 400
     /// may come from anybody. Dry runs tell nothing about the API.
     pub(super) fn hear(&mut self, observation: &Observation, outcome: &Outcome, now: Moment) {

@@ -340,21 +340,21 @@ async fn a_configuration_that_cannot_be_put_in_force_is_refused_and_credentials_
     };
     let (watcher, reloader, desired) =
         Watcher::start(place.source(), Environment::default(), clock, accept).unwrap();
-    let watched = async {
-        let mut watched = Watched { desired, reloader };
+    let test = async {
+        let mut seen = Watched { desired, reloader };
         let unreachable = "workspaces: {default: {url: 'https://a.test'}, unreachable: {url: 'https://b.test'}}\ndefaults: {workspace: default}";
-        place.write("config.yaml", &format!("{ONE_FILE}\n{unreachable}\n"));
-        let refused = watched.reloader.reload().await.unwrap_err().to_string();
+        place.write("config.yaml", format!("{ONE_FILE}\n{unreachable}\n"));
+        let refused = seen.reloader.reload().await.unwrap_err().to_string();
         assert!(refused.contains("workspaces.unreachable: cannot be connected to"), "{refused}");
-        watched.change().await;
-        assert!(!watched.desired.borrow().reload.successful);
+        seen.change().await;
+        assert!(!seen.desired.borrow().reload.successful);
         place.write("secret", "another");
-        watched.change().await;
-        assert!(holds(&watched.credential(), "another"));
+        seen.change().await;
+        assert!(holds(&seen.credential(), "another"));
     };
     tokio::select! {
         () = watcher.run(CancellationToken::new()) => panic!("the watcher has ended"),
-        () = watched => {}
+        () = test => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hex_token_exporter::domain::{Check, Scope, TokenState as S};
+use hex_token_exporter::domain::{Check, Scope, TokenState as S, Workspace};
 
 use crate::{
     cast::{Token, hours, mins, name, secs, token},
@@ -285,4 +285,22 @@ async fn requests_that_waited_for_a_slot_do_not_leave_in_a_burst() {
         assert!(most(mins(1), starts.iter().copied()) <= 30, "{origin}");
         assert!(most(secs(1), starts.iter().copied()) <= 3, "{origin}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workspace_under_another_name_has_no_new_budget() {
+    let mut tokens = crowd(12);
+    allow(&mut tokens, 6);
+    let mut sim = Sim::start(tokens);
+    for (number, at) in [31, 43, 48].into_iter().enumerate() {
+        sim.until(secs(at)).await;
+        sim.configure(|tokens| {
+            let renamed =
+                Workspace { name: name(&format!("name-{number}")), ..(*tokens[0].spec.workspace).clone() };
+            tokens.iter_mut().for_each(|token| token.spec.workspace = Arc::new(renamed.clone()));
+        });
+    }
+    sim.until(mins(5)).await;
+    assert!(sim.calls().len() > 20);
+    assert!(most(mins(1), sim.calls().iter().map(|call| call.start)) <= 6);
 }

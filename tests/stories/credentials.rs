@@ -279,3 +279,13 @@ async fn a_credential_that_is_readable_again_is_not_called_unreadable_while_a_re
     sim.until(mins(40)).await;
     assert_eq!(sim.view("airflow").counts.probes, before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_last_request_took_as_long_as_it_took_though_the_credential_is_gone() {
+    let mut sim = Sim::start([token("airflow")]);
+    sim.until(mins(20)).await;
+    sim.change("airflow", |token| token.credential = Err(CredentialProblem::Missing));
+    sim.until(mins(40)).await;
+    let last = sim.view("airflow").record.last_try(Check::Identity, None).copied().unwrap();
+    assert_eq!((last.reason, last.duration.as_millis()), (Reason::CredentialUnreadable, 20));
+}

@@ -166,6 +166,33 @@ async fn a_dry_run_answered_404_leaves_the_verdict_to_the_look_at_the_project() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dry_run_answered_404_from_the_start_leaves_it_too_once_another_project_may_be_run() {
+    let sim = Sim::start([runner("airflow")]);
+    sim.account("airflow", |account| {
+        account.projects.insert(project_id("kpis"), Project::NotFoundToRun);
+    });
+    sim.until(hours(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+    sim.account("airflow", |account| {
+        account.projects.remove(&project_id("kpis"));
+    });
+    sim.until(hours(4)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::ProjectUnavailable]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_dry_run_is_answered_404_the_right_to_run_stays_unknown() {
+    let sim = Sim::start([runner("airflow")]);
+    sim.account("airflow", |account| {
+        for project in account.projects.values_mut() {
+            *project = Project::NotFoundToRun;
+        }
+    });
+    sim.until(hours(8)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_missing_run_scope_is_under_scoped_after_a_repeat_30_minutes_later() {
     let sim = Sim::start([runner("airflow").known_to_hex(|account| {
         account.scopes.remove(&Scope::ProjectsRun);

@@ -1,10 +1,12 @@
 //! Dates of expiry: told, moved, passed, disproved, and seen through a wrong clock.
 
-use hex_token_exporter::domain::{Check, DeclaredExpiry, Exp, Expiry, TokenState as S};
+use std::sync::Arc;
+
+use hex_token_exporter::domain::{Check, DeclaredExpiry, Exp, Expiry, TokenState as S, Workspace};
 use jiff::SignedDuration;
 
 use crate::{
-    cast::{date, exp, hours, mins, secs, token},
+    cast::{date, exp, hours, mins, name, secs, token},
     hex::Fault,
     sim::Sim,
 };
@@ -138,4 +140,24 @@ async fn a_declared_date_makes_a_rejection_an_expiry_and_nothing_else() {
     sim.account("airflow", |account| account.dead = true);
     sim.until(hours(4)).await;
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Expired]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workspace_under_another_name_keeps_its_clock() {
+    for stays in [false, true] {
+        let tokens = [token("airflow").expires(mins(45)), token("other").expires(hours(100))];
+        let mut sim = Sim::with(tokens, |sim| sim.hex.script().skew = Some(SignedDuration::from_mins(-60)));
+        sim.until(mins(60)).await;
+        sim.hex.script().outage = Some(Fault::Status(503));
+        sim.configure(|tokens| {
+            let renamed = Workspace { name: name("prod"), ..(*tokens[0].spec.workspace).clone() };
+            for token in tokens.iter_mut().take(if stays { 1 } else { 2 }) {
+                token.spec.workspace = Arc::new(renamed.clone());
+            }
+        });
+        sim.until(mins(70)).await;
+        assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid], "by Hex's clock it is not even due");
+        sim.until(hours(2)).await;
+        assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::Expired]);
+    }
 }

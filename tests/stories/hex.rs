@@ -60,6 +60,8 @@ pub(crate) enum Project {
     Unpublished,
     /// It may be seen and not be run.
     NotRunnable,
+    /// It may be seen, and a dry run does not find it.
+    NotFoundToRun,
 }
 
 /// What goes wrong.
@@ -257,6 +259,7 @@ impl Script {
             }
             (Check::ProjectsRun, Some(Some(Project::Unpublished))) => Fault::Status(422).seen(),
             (Check::ProjectsRun, Some(Some(Project::NotRunnable))) => Fault::Status(403).seen(),
+            (Check::ProjectsRun, Some(Some(Project::NotFoundToRun))) => Fault::Status(404).seen(),
             (Check::ProjectsRun, _) => {
                 self.runs += 1;
                 self.real_runs += usize::from(!self.honours_dry_run);

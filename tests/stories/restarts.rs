@@ -4,6 +4,7 @@ use hex_token_exporter::{
     domain::{Check, Scope, TokenState as S, expiry::Told, heard::Remembered},
     store::persist::StateFile,
 };
+use jiff::SignedDuration;
 
 use crate::{
     cast::{date, hours, mins, remembered_death, secs, token},
@@ -134,4 +135,58 @@ async fn a_remembered_death_that_hex_disproves_with_a_scope_missing_does_not_lin
     );
     sim.until(mins(1)).await;
     assert_eq!(sim.states("airflow"), [S::Invalid, S::UnderScoped]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expiry_that_came_somewhat_before_its_date_is_remembered() {
+    let sim = Sim::with([token("airflow")], |sim| {
+        sim.hex.script().outage = Some(Fault::Status(502));
+        let death = Some((S::Expired, date(secs(0))));
+        sim.remember("airflow", Remembered { told: Told::At(date(secs(100))), death, last_success: None });
+    });
+    sim.until(mins(30)).await;
+    assert_eq!(sim.states("airflow"), [S::Expired]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_date_of_hexs_is_not_disproved_by_our_clock() {
+    let sim = Sim::with([token("airflow")], |sim| {
+        let mut script = sim.hex.script();
+        script.skew = Some(SignedDuration::from_mins(-10));
+        script.accounts.entry("airflow".to_owned()).or_default().dead = true;
+        drop(script);
+        // Hex's clock was ten minutes behind then too.
+        let told = Told::At(date(mins(1)).checked_sub(SignedDuration::from_mins(10)).unwrap());
+        sim.remember("airflow", Remembered { told, death: None, last_success: Some(date(secs(0))) });
+    });
+    sim.until(hours(1)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Expired]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_file_keeps_the_dead_while_a_token_directory_cannot_be_read() {
+    let sim = Sim::start([token("airflow").known_to_hex(|account| account.dead = true)]);
+    sim.until(mins(30)).await;
+    assert_eq!(sim.state("airflow"), S::Invalid);
+    let (home, dead) = (tempfile::tempdir().unwrap(), sim.view("airflow"));
+    let path = home.path().join("state.json");
+    let (file, _) = StateFile::open(&path).unwrap();
+    file.save(&sim.store.snapshot()).unwrap();
+    let remembers = || {
+        let (file, _) = StateFile::open(&path).unwrap();
+        file.remembered(&dead.spec, &dead.credential.digest.unwrap()).is_some_and(|it| it.death.is_some())
+    };
+
+    // The next process comes up before the directory does.
+    let (file, _) = StateFile::open(&path).unwrap();
+    let mut next = sim.store.snapshot();
+    next.tokens.clear();
+    next.reload.successful = false;
+    file.save(&next).unwrap();
+    assert!(remembers());
+
+    // The token is really gone.
+    next.reload.successful = true;
+    file.save(&next).unwrap();
+    assert!(!remembers());
 }
