@@ -28,7 +28,7 @@ pub use moment::Moment;
 pub use name::Name;
 pub use observation::{Answer, Body, Exp, Facts, Failure, Observation, Phases, Quota, Seen};
 pub use observer::{Observer, RequestEnded};
-pub use outcome::{Outcome, Reason, classify};
+pub use outcome::{Course, Outcome, Reason, classify};
 pub use record::TokenRecord;
 pub use scope::{Check, Method, Question, Scope, Uuid};
 pub use secret::{Credential, CredentialProblem, Digest, DigestKey, Secret};

@@ -122,6 +122,37 @@ pub struct Outcome {
     pub facts: Facts,
 }
 
+/// How a probe went: what is counted as a failure, and what is drawn as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// Hex answered as it should, or as it may.
+    Well,
+    /// Hex said what it should not.
+    Refused,
+    /// It tells nothing about the token.
+    Inconclusive,
+}
+
+impl Course {
+    /// From what is kept of a probe, and whether the token must hold the scope that it asked for.
+    pub fn of(check: Check, reason: Reason, by_hex: bool, is_required: bool) -> Self {
+        let well = match (check, reason) {
+            // The guard asks for a run that must not be there.
+            (Check::DryRunGuard, Reason::Ok | Reason::Unauthorized | Reason::RateLimited) => false,
+            (Check::DryRunGuard, _) => by_hex,
+            // An acceptance, or an older stack, where another check decides.
+            (Check::Identity, Reason::Forbidden | Reason::NotFound) | (_, Reason::Ok) => true,
+            (_, Reason::Forbidden | Reason::Plan) => check.scope().is_some() && !is_required,
+            _ => false,
+        };
+        match reason.is_conclusive() {
+            _ if well => Self::Well,
+            true => Self::Refused,
+            false => Self::Inconclusive,
+        }
+    }
+}
+
 /// Classifies an observation.
 pub fn classify(observation: &Observation) -> Outcome {
     match &observation.seen {

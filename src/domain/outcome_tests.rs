@@ -188,6 +188,37 @@ fn who_answered_is_told_by_the_form() {
 }
 
 #[test]
+fn how_a_probe_went_is_told_by_its_check_its_reason_who_answered_and_what_is_required() {
+    use Course::{Inconclusive, Refused, Well};
+    for (check, reason, by_hex, is_required, expected) in [
+        (Check::Identity, Reason::Ok, true, false, Well),
+        (Check::Identity, Reason::Forbidden, true, false, Well),
+        (Check::Identity, Reason::NotFound, true, false, Well),
+        (Check::Identity, Reason::Plan, true, false, Refused),
+        (Check::Identity, Reason::Unauthorized, true, false, Refused),
+        (Check::Identity, Reason::Timeout, false, false, Inconclusive),
+        (Check::UsersRead, Reason::Forbidden, true, false, Well),
+        (Check::UsersRead, Reason::Forbidden, true, true, Refused),
+        (Check::QueriedTablesRead, Reason::Plan, true, false, Well),
+        (Check::QueriedTablesRead, Reason::Plan, true, true, Refused),
+        (Check::UsersRead, Reason::NotFound, true, false, Refused),
+        (Check::ProjectVisible, Reason::Forbidden, true, false, Refused),
+        (Check::ProjectVisible, Reason::Unavailable, true, false, Refused),
+        (Check::DryRunGuard, Reason::Ok, true, false, Refused),
+        (Check::DryRunGuard, Reason::NotFound, true, false, Well),
+        (Check::DryRunGuard, Reason::Forbidden, true, false, Well),
+        (Check::DryRunGuard, Reason::Unexpected, true, false, Well),
+        (Check::DryRunGuard, Reason::Unexpected, false, false, Inconclusive),
+        (Check::DryRunGuard, Reason::Unauthorized, true, false, Refused),
+        (Check::DryRunGuard, Reason::RateLimited, true, false, Inconclusive),
+        (Check::DryRunGuard, Reason::ServerError, false, false, Inconclusive),
+    ] {
+        let course = Course::of(check, reason, by_hex, is_required);
+        assert_eq!(course, expected, "{check:?} {reason:?} {by_hex} {is_required}");
+    }
+}
+
+#[test]
 fn a_429_pauses_as_it_asks_within_bounds() {
     let pause = |retry_after| {
         let limited = Answer { retry_after, ..answer(429, Body::Other) };

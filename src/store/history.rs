@@ -23,6 +23,8 @@ pub struct Entry {
     pub project: Option<Name>,
     /// Its outcome.
     pub reason: Reason,
+    /// Whether Hex itself answered.
+    pub by_hex: bool,
     /// The HTTP status, 0 without an answer.
     pub status: u16,
     /// How long it took.
@@ -46,6 +48,7 @@ struct Packed {
     status: u16,
     check: Check,
     reason: Reason,
+    by_hex: bool,
     is_about_project: bool,
 }
 
@@ -65,6 +68,7 @@ impl History {
             status: entry.status,
             check: entry.check,
             reason: entry.reason,
+            by_hex: entry.by_hex,
             is_about_project: entry.project.is_some(),
         });
         self.projects.extend(entry.project);
@@ -78,6 +82,7 @@ impl History {
             check: probe.check,
             project: if probe.is_about_project { projects.next().cloned() } else { None },
             reason: probe.reason,
+            by_hex: probe.by_hex,
             status: probe.status,
             duration: Duration::from_micros(probe.micros.into()),
         })
@@ -96,6 +101,7 @@ mod tests {
             check: Check::ALL[number as usize % Check::ALL.len()],
             project: project.map(|project| Name::parse(&format!("p{project}")).unwrap()),
             reason: Reason::ALL[number as usize % Reason::ALL.len()],
+            by_hex: number.is_multiple_of(3),
             status: 200,
             duration: Duration::from_micros(number.into()),
         }

@@ -27,8 +27,8 @@ use workspace::{WorkspaceRecord, count_tokens};
 use crate::{
     clock::Clock,
     domain::{
-        Cadence, Check, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason, Secret,
-        TokenSpec, TokenState, Workspace, classify,
+        Cadence, Check, Course, Credential, Digest, DigestKey, Kind, Moment, Name, Observation, Reason,
+        Secret, TokenSpec, TokenState, Workspace, classify,
         heard::{Effects, Heard, Remembered},
         life::Peers,
         outcome::rate_limit_pause,
@@ -69,8 +69,8 @@ pub struct Observed {
 impl Observed {
     /// Whether Hex has answered a question about a run with "there is none that you may see".
     pub fn knows_no_run(&self) -> bool {
-        let denied = |reason| !matches!(reason, Reason::Ok | Reason::Unauthorized | Reason::RateLimited);
-        self.by_hex && self.reason.is_some_and(denied)
+        let course = |reason| Course::of(Check::DryRunGuard, reason, self.by_hex, false);
+        self.reason.is_some_and(|reason| course(reason) == Course::Well)
     }
 }
 
@@ -205,15 +205,17 @@ impl Store {
             workspace.note_trouble(name, &view.record);
         }
         view.last_probe = Some(now.at);
-        view.counts.count(failure(view, &heard));
-        view.history.push(history::Entry {
+        let entry = history::Entry {
             at: now.at,
             check: observation.question.check,
             project: observation.question.project_name().cloned(),
             reason: outcome.reason,
+            by_hex: outcome.by_hex,
             status: observation.status(),
             duration: observation.duration,
-        });
+        };
+        view.counts.count((view.course(&entry) != Course::Well).then_some(outcome.reason));
+        view.history.push(entry);
         if observed.effects.accepted {
             observed.wake = inner.wake_peers(name, &spec.workspace.name, observed.effects.revived, now);
         } else if outcome.reason == Reason::Unauthorized {
@@ -372,17 +374,4 @@ pub fn asks(spec: &TokenSpec, check: Check) -> bool {
         }
         (_, None) => false,
     }
-}
-
-/// Whether an outcome counts as a failure of the token: not where Hex accepted it, not where a scope is
-/// lacking that nobody requires, and not where the guard finds no run, as it should.
-fn failure(view: &TokenView, heard: &Heard<'_>) -> Option<Reason> {
-    let (check, reason) = (heard.question.check, heard.outcome.reason);
-    let harmless = match (check, reason) {
-        (_, Reason::Ok) | (Check::Identity, Reason::Forbidden | Reason::NotFound) => true,
-        (Check::DryRunGuard, _) => reason.is_conclusive() || heard.outcome.by_hex,
-        (_, Reason::Forbidden | Reason::Plan) => check.scope().is_some() && !view.requires(check),
-        _ => false,
-    };
-    (!harmless).then_some(reason)
 }

@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::history::History;
+use super::history::{Entry, History};
 use crate::domain::{
-    Check, CredentialProblem, Digest, Kind, Moment, Name, Reason, Scope, TokenRecord, TokenSpec, Workspace,
+    Check, Course, CredentialProblem, Digest, Kind, Moment, Name, Reason, Scope, TokenRecord, TokenSpec,
+    Workspace,
 };
 
 /// Everything at one moment. Cheap to take and to hold: tokens are shared, never copied.
@@ -109,6 +110,11 @@ impl TokenView {
         check.scope().is_some_and(|scope| self.spec.required_scopes.contains(&scope))
     }
 
+    /// How a probe went, by what is required now.
+    pub fn course(&self, entry: &Entry) -> Course {
+        Course::of(entry.check, entry.reason, entry.by_hex, self.requires(entry.check))
+    }
+
     /// How many read scopes are granted and not required. `None` where nothing is known of any.
     pub fn excess_read_scopes(&self) -> Option<usize> {
         let has_scopes = self.record.kind() != Kind::Personal;
@@ -180,7 +186,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts a probe, and its failure where it is one.
+    /// Counts a probe, and its failure where it is one. Of a guard that found a run, whose reason is `ok`,
+    /// `hex_api_dry_run_unsafe` tells.
     pub fn count(&mut self, failure: Option<Reason>) {
         self.probes += 1;
         if let Some(reason) = failure {

@@ -6,7 +6,7 @@ use hex_token_exporter::domain::{Check, Exp, Facts, Failure, Seen, TokenSpec};
 use tokio::time::{advance, resume};
 
 use crate::{
-    scripted::{START, Script, answer, identity, runner, status, token, workspace},
+    scripted::{START, Script, answer, identity, name, runner, status, token, workspace},
     stand::Stand,
 };
 
@@ -66,6 +66,27 @@ async fn latencies_are_drawn_and_told() {
         assert_eq!(chart.matches(shape).count(), times, "{shape}");
     }
     assert!(chart.contains("<title>projects run: forbidden, 250 ms</title>"), "{chart}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_counts_as_no_failure_is_drawn_as_one_that_went_well() {
+    let script = Script::start(vec![runner("airflow", &workspace("production"))]);
+    script.see("airflow", Check::Identity, status(403));
+    script.see("airflow", Check::Identity, status(404));
+    script.see("airflow", Check::UsersRead, status(403));
+    for found in [404, 403, 422, 400] {
+        script.see_project("airflow", Check::DryRunGuard, "kpis", status(found));
+    }
+    resume();
+    let stand = Stand::start(script).await;
+    let strip = "Latest 7 probes: 7 went well, 0 refused, 0 inconclusive";
+    assert!(stand.page("/").await.contains(strip));
+    // A run that was found is bad, though Hex answered with a 200.
+    stand.script.see_project("airflow", Check::DryRunGuard, "kpis", status(200));
+    let page = stand.page("/tokens/airflow").await;
+    assert!(page.contains("8 probes, of which 7 went well"), "{page}");
+    let token = stand.script.store.token(&name("airflow")).unwrap();
+    assert_eq!(token.counts.failures().map(|(_, count)| count).sum::<u64>(), 0);
 }
 
 #[tokio::test(start_paused = true)]

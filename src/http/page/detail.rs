@@ -5,13 +5,13 @@ use askama::Template;
 use super::{
     Frame,
     filter::View,
-    picture::{Latencies, Look},
+    picture::Latencies,
     rights::{self, ProjectRow, ScopeRow},
     verdict::Verdict,
-    words::{Time, latency, span, words},
+    words::{Time, Tone, latency, span, words},
 };
 use crate::{
-    domain::{Name, advice},
+    domain::{Course, Name, advice},
     store::{
         Sighting, TokenView,
         history::Entry,
@@ -47,7 +47,7 @@ struct Probe {
     at: Time,
     check: String,
     project: Option<Name>,
-    look: Look,
+    tone: Tone,
     reason: String,
     status: u16,
     took: String,
@@ -95,7 +95,7 @@ impl Probe {
             at: Time::new(entry.at, now),
             check: words(entry.check.as_label()),
             project: entry.project.clone(),
-            look: Look::of(entry, token),
+            tone: Tone::of_course(token.course(entry)),
             reason: words(entry.reason.as_label()),
             status: entry.status,
             took: latency(entry.duration),

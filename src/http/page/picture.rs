@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::words::{Time, Tone, count, latency, words};
 use crate::{
-    domain::{Check, Reason},
+    domain::Course,
     store::{TokenView, history::Entry},
 };
 
@@ -51,40 +51,6 @@ fn tenth(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-/// What a probe looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// Hex answered as it should.
-    Well,
-    /// Hex said what it should not.
-    Refused,
-    /// It tells nothing about the token.
-    Inconclusive,
-}
-
-impl Look {
-    pub(super) fn of(entry: &Entry, token: &TokenView) -> Self {
-        // That a scope which nobody requires is denied is an answer like another.
-        let spare = |check: Check| check.scope().is_some() && !token.requires(check);
-        match (entry.check, entry.reason) {
-            // The guard asks for a run that must not be there.
-            (Check::DryRunGuard, Reason::Ok) => Self::Refused,
-            (Check::DryRunGuard, Reason::NotFound) | (_, Reason::Ok) => Self::Well,
-            (check, Reason::Forbidden) if spare(check) => Self::Well,
-            (_, reason) if reason.is_conclusive() => Self::Refused,
-            _ => Self::Inconclusive,
-        }
-    }
-
-    pub(super) fn tone(self) -> Tone {
-        match self {
-            Self::Well => Tone::Good,
-            Self::Refused => Tone::Bad,
-            Self::Inconclusive => Tone::Unclear,
-        }
-    }
-}
-
 /// The latest probes as a strip, the newest to the right: one path a look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Strip {
@@ -101,13 +67,13 @@ impl Strip {
         let mut strip = Self::default();
         let mut counts = [0; 3];
         for (place, entry) in token.history.newest_first().take(STRIP).enumerate() {
-            let look = Look::of(&entry, token);
-            let (path, height) = match look {
-                Look::Well => (&mut strip.well, 8),
-                Look::Refused => (&mut strip.refused, 16),
-                Look::Inconclusive => (&mut strip.inconclusive, 12),
+            let course = token.course(&entry);
+            let (path, height) = match course {
+                Course::Well => (&mut strip.well, 8),
+                Course::Refused => (&mut strip.refused, 16),
+                Course::Inconclusive => (&mut strip.inconclusive, 12),
             };
-            counts[look as usize] += 1;
+            counts[course as usize] += 1;
             let x = (STRIP - 1 - place) * 4;
             // Writing to a string can't fail.
             let _ = write!(path, "M{x} {}h3v{height}h-3z", 16 - height);
@@ -142,7 +108,7 @@ pub(super) struct Latencies {
 pub(super) struct Point {
     pub(super) x: f64,
     pub(super) y: f64,
-    pub(super) look: Look,
+    pub(super) course: Course,
     pub(super) told: String,
 }
 
@@ -167,7 +133,7 @@ impl Latencies {
             points.push(Point {
                 x: tenth(x),
                 y: Self::height_of(entry.duration.as_secs_f64()),
-                look: Look::of(entry, token),
+                course: token.course(entry),
                 told: format!(
                     "{}: {}, {}",
                     words(entry.check.as_label()),
@@ -178,7 +144,7 @@ impl Latencies {
         }
         points.reverse();
         let longest = entries.iter().map(|entry| entry.duration).max()?;
-        let well = points.iter().filter(|point| point.look == Look::Well).count();
+        let well = points.iter().filter(|point| point.course == Course::Well).count();
         let told = format!(
             "{}, of which {well} went well; the slowest took {}. The table below tells each.",
             count(points.len(), "probe"),

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::store::report::{Second, Urgency};
+use crate::{
+    domain::Course,
+    store::report::{Second, Urgency},
+};
 
 /// How something looks: never by colour alone, a word or a shape always says the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,15 @@ impl Tone {
             "valid" => Self::Good,
             "unknown" => Self::Unclear,
             _ => Self::Bad,
+        }
+    }
+
+    /// The tone of one probe.
+    pub(super) fn of_course(course: Course) -> Self {
+        match course {
+            Course::Well => Self::Good,
+            Course::Refused => Self::Bad,
+            Course::Inconclusive => Self::Unclear,
         }
     }
 
