@@ -251,7 +251,7 @@ metrics! {
     ).by(&["version", "revision", "rustc_version"]);
     RELOAD_SUCCESSFUL = exporter(
         "hex_token_exporter_config_last_reload_successful",
-        "Whether the last load of the configuration succeeded",
+        "Whether the last load of the configuration and its token directories succeeded",
     );
     RELOAD_TIMESTAMP = exporter(
         "hex_token_exporter_config_last_reload_success_timestamp_seconds",

@@ -160,7 +160,7 @@ fn alarms(snapshot: &Snapshot, alive: bool) -> Vec<String> {
     }
     if !snapshot.reload.successful {
         alarms.push(format!(
-            "The configuration as it is now cannot be used; the one of {:.0} is in force. The log says what is wrong, and so does the validate command.",
+            "The configuration or a token directory cannot be used as it is now; a load last succeeded at {:.0}. The log says what is wrong.",
             snapshot.reload.last_success
         ));
     }
