@@ -17,8 +17,11 @@ struct Tokens<'a> {
 
 /// All tokens, by name.
 pub(super) async fn tokens(State(parts): State<Parts>) -> Response {
-    let snapshot = parts.store.snapshot();
-    Json(Tokens { tokens: Report::all(&snapshot) }).into_response()
+    answer::written(move || {
+        let snapshot = parts.store.snapshot();
+        Json(Tokens { tokens: Report::all(&snapshot) }).into_response()
+    })
+    .await
 }
 
 /// One token with its latest probes.

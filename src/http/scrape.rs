@@ -36,15 +36,16 @@ pub(super) async fn metrics(parts: Parts, press: Arc<Press<Page>>, headers: Head
         };
     }
     // Of many tokens, even the preparation is nothing that a thread should do which others wait for.
-    let begun = tokio::task::spawn_blocking(move || {
+    answer::written(move || {
         let mut page = Page::of(parts.store.snapshot(), parts.own);
-        (page.next().unwrap_or_default(), page)
-    });
-    match begun.await {
-        Ok((whole, page)) if page.is_whole() => exposition(whole),
-        Ok((first, page)) => exposition(Body::new(Pieces { first: Some(first), page, is_due: true })),
-        Err(_) => answer::failed(),
-    }
+        let first = page.next().unwrap_or_default();
+        if page.is_whole() {
+            exposition(first)
+        } else {
+            exposition(Body::new(Pieces { first: Some(first), page, is_due: true }))
+        }
+    })
+    .await
 }
 
 /// Whether gzip is named and not refused, which is what the layer around all other answers asks too.

@@ -28,13 +28,11 @@ const REFRESH: &str = "PT1H";
 pub(super) async fn calendar(State(parts): State<Parts>, RawQuery(query): RawQuery) -> Response {
     const TYPE: HeaderValue = HeaderValue::from_static("text/calendar; charset=utf-8");
     let filter = Filter::parse(query.as_deref().unwrap_or_default());
-    let written = tokio::task::spawn_blocking(move || {
-        written(&parts.store.snapshot(), &filter, parts.external_url.as_ref())
-    });
-    match written.await {
-        Ok(calendar) => ([(header::CONTENT_TYPE, TYPE)], calendar).into_response(),
-        Err(_) => answer::failed(),
-    }
+    answer::written(move || {
+        let calendar = written(&parts.store.snapshot(), &filter, parts.external_url.as_ref());
+        ([(header::CONTENT_TYPE, TYPE)], calendar).into_response()
+    })
+    .await
 }
 
 fn written(snapshot: &Snapshot, filter: &Filter, external: Option<&ExternalUrl>) -> String {

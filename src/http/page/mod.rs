@@ -105,10 +105,10 @@ pub(super) async fn token(
     .await
 }
 
-/// A page, written on a thread that nobody waits for.
 async fn rendered(page: impl FnOnce() -> Option<String> + Send + 'static) -> Response {
-    match tokio::task::spawn_blocking(page).await {
-        Ok(Some(page)) => ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page)).into_response(),
-        Ok(None) | Err(_) => answer::failed(),
-    }
+    answer::written(|| match page() {
+        Some(page) => ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page)).into_response(),
+        None => answer::failed(),
+    })
+    .await
 }
