@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{
     sync::Semaphore,
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, sleep},
 };
 
@@ -127,7 +127,11 @@ impl<P: Prober> Round<P> {
                 (round.progress)(Progress::Done(&spec.name));
             });
         }
-        while tasks.join_next().await.is_some() {}
+        while let Some(done) = tasks.join_next().await {
+            if let Err(Ok(panic)) = done.map_err(JoinError::try_into_panic) {
+                std::panic::resume_unwind(panic);
+            }
+        }
     }
 
     async fn token(&self, name: &Name, secret: &Secret, cadence: &Cadence) -> Option<()> {

@@ -20,7 +20,7 @@ use hex_token_exporter::{
     lifecycle::{Tasks, systemd::Supervisor},
     metrics::OwnMetrics,
     probe::Prober,
-    schedule::{Assignment, Scheduler, Settings},
+    schedule::{Assignment, Scheduler, Settings, round::Round},
     store::Store,
 };
 use jiff::Timestamp;
@@ -62,21 +62,37 @@ impl Health for Watched {
     }
 }
 
+/// A store that knows one token, and who is to be asked about it.
+struct Lone {
+    clock: Arc<ManualClock>,
+    store: Arc<Store>,
+    workspace: Arc<Workspace>,
+    settings: Settings,
+    assignment: Assignment,
+}
+
+impl Lone {
+    fn new() -> Self {
+        let date = Timestamp::from_second(START).unwrap();
+        let clock = Arc::new(ManualClock::at(date));
+        let workspace = stage::workspace("http://127.0.0.1:1", 600);
+        let store = Arc::new(Store::new(clock.clone(), DigestKey::from_bytes([7; 32])));
+        let spec: Arc<TokenSpec> = stage::spec("lone", &workspace);
+        let secret = Secret::credential("some-credential").unwrap();
+        let credential = Credential::Loaded { secret, loaded_at: date };
+        let cadence = Cadence::default();
+        store.conform(cadence, [(workspace.clone(), 1.0)], [(spec.clone(), credential.clone())], |_, _| None);
+        let settings = Settings { cadence, max_concurrency: 1 };
+        Self { clock, store, workspace, settings, assignment: Assignment { spec, credential } }
+    }
+}
+
 /// A schedule that asks this prober about one token.
 fn schedule(prober: Ill, tasks: &Tasks) -> Arc<Scheduler<Ill>> {
-    let date = Timestamp::from_second(START).unwrap();
-    let clock = Arc::new(ManualClock::at(date));
-    let workspace = stage::workspace("http://127.0.0.1:1", 600);
-    let store = Arc::new(Store::new(clock.clone(), DigestKey::from_bytes([7; 32])));
+    let Lone { clock, store, workspace, settings, assignment } = Lone::new();
     let own = Arc::new(OwnMetrics::new(0, 1).unwrap());
-    let scheduler = Scheduler::new(prober, store.clone(), clock, own, tasks.clone(), || {});
-    let spec: Arc<TokenSpec> = stage::spec("lone", &workspace);
-    let secret = Secret::credential("some-credential").unwrap();
-    let credential = Credential::Loaded { secret, loaded_at: date };
-    let cadence = Cadence::default();
-    store.conform(cadence, [(workspace.clone(), 1.0)], [(spec.clone(), credential.clone())], |_, _| None);
-    let settings = Settings { cadence, max_concurrency: 1 };
-    scheduler.reconcile(settings, &[workspace], vec![Assignment { spec, credential }]);
+    let scheduler = Scheduler::new(prober, store, clock, own, tasks.clone(), || {});
+    scheduler.reconcile(settings, &[workspace], vec![assignment]);
     Arc::new(scheduler)
 }
 
@@ -109,6 +125,14 @@ async fn a_worker_that_panics_ends_the_process_as_a_failure() {
     let _scheduler = schedule(Ill::Panics, &tasks);
     timeout(PATIENCE, tasks.stopping().cancelled()).await.unwrap();
     assert!(!tasks.finish(Duration::from_secs(10)).await);
+}
+
+#[tokio::test]
+#[should_panic(expected = "a prober panics")]
+async fn a_single_round_in_which_a_probe_panics_ends_so_too() {
+    let Lone { clock, store, workspace, settings, assignment } = Lone::new();
+    let round = Round::new(Ill::Panics, store, clock, &[workspace], &settings, false, |_| {});
+    round.run(vec![assignment], settings.cadence).await;
 }
 
 #[tokio::test(start_paused = true)]
