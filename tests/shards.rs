@@ -131,11 +131,14 @@ async fn every_token_is_watched_by_exactly_one_and_few_move_when_a_shard_is_adde
 
 #[test]
 fn a_shard_out_of_range_is_refused() {
-    let output = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
-        .env_clear()
-        .args(["--shard", "2", "--total-shards", "2", "--web.listen-address", "127.0.0.1:0"])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--total-shards"));
+    for (shard, total) in [("2", "2"), ("0", "0"), ("0", "4000000000")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
+            .env_clear()
+            .args(["--shard", shard, "--total-shards", total, "--web.listen-address", "127.0.0.1:0"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{shard} of {total}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("--total-shards, which is from 1 to 1024"), "{said}");
+    }
 }

@@ -105,7 +105,7 @@ pub(super) struct RunArgs {
     /// The number of this process among those that share the tokens, from 0
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     pub(super) shard: u32,
-    /// How many processes share the tokens; each spends its own `requests_per_minute`
+    /// How many processes share the tokens, at most 1024; each spends its own `requests_per_minute`
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub(super) total_shards: u32,
     /// How long requests under way may take to end at shutdown

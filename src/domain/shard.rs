@@ -12,9 +12,9 @@ pub struct Shard {
     total: u32,
 }
 
-/// The shard's number must be below their count.
+/// The shard's number must be below their count, and that within bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("--shard counts from 0 and must be below --total-shards, which is at least 1")]
+#[error("--shard counts from 0 and must be below --total-shards, which is from 1 to {}", Shard::MOST)]
 pub struct NoSuchShard;
 
 impl Default for Shard {
@@ -24,9 +24,12 @@ impl Default for Shard {
 }
 
 impl Shard {
+    /// How many there may be: each weighs every token against all of them.
+    pub const MOST: u32 = 1024;
+
     /// Shard `index`, counted from 0, of `total`.
     pub fn new(index: u32, total: u32) -> Result<Self, NoSuchShard> {
-        if index < total { Ok(Self { index, total }) } else { Err(NoSuchShard) }
+        if index < total && total <= Self::MOST { Ok(Self { index, total }) } else { Err(NoSuchShard) }
     }
 
     /// Its number, from 0.
@@ -104,6 +107,8 @@ mod tests {
     fn a_shard_out_of_range_is_refused() {
         assert_eq!(Shard::new(0, 0), Err(NoSuchShard));
         assert_eq!(Shard::new(2, 2), Err(NoSuchShard));
+        assert_eq!(Shard::new(0, Shard::MOST + 1), Err(NoSuchShard));
+        assert!(Shard::new(Shard::MOST - 1, Shard::MOST).is_ok());
         assert_eq!(Shard::default(), Shard::new(0, 1).unwrap());
     }
 }
