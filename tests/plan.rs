@@ -2,9 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
 
-use std::{fmt::Write, fs};
-
-use assert_cmd::Command;
+use std::{fmt::Write, fs, process::Command};
 
 /// What `plan` says about so many tokens with scopes and a project, and its exit code.
 fn plan(tokens: usize, probe: &str, requests_per_minute: u32) -> (String, i32) {
@@ -24,7 +22,7 @@ fn plan_and_warnings(tokens: usize, probe: &str, requests_per_minute: u32) -> (S
     }
     let config = home.path().join("config.yaml");
     fs::write(&config, yaml).unwrap();
-    let mut command = Command::cargo_bin("hex-token-exporter").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
     let output = command.env_clear().arg("plan").arg("--config.file").arg(&config).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr), output.status.code().unwrap())
