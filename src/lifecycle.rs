@@ -1,4 +1,5 @@
-//! Who lives, and until when: every task is owned here, so that none can die unseen or be left behind.
+//! Who lives, and until when: the tasks of the process are owned here, so that none can die unseen or be left
+//! behind. What a task starts is its own to watch.
 
 pub mod systemd;
 

@@ -17,7 +17,7 @@ use super::token::Kind;
 ///
 /// It has no `Display` and no `Serialize`, its `Debug` shows nothing, and its memory is wiped when the last
 /// clone is dropped: clones share one copy.
-/// [`ExposeSecret`] is banned by lint outside this file and `probe/auth.rs`.
+/// [`ExposeSecret`] is banned by lint outside this file, `probe/auth.rs` and `config/web/password.rs`.
 #[derive(Clone)]
 pub struct Secret(Arc<Shared>);
 
@@ -65,7 +65,7 @@ impl Secret {
         Digest(digest)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "one of the two doors: compares, never shows")]
+    #[expect(clippy::disallowed_methods, reason = "one of a credential's two doors: compares, never shows")]
     fn text(&self) -> &str {
         self.0.text.expose_secret()
     }

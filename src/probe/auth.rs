@@ -26,7 +26,7 @@ pub(super) fn proxy(address: &Secret) -> Option<Proxy> {
     Proxy::all(url).ok()
 }
 
-#[expect(clippy::disallowed_methods, reason = "one of the two doors: sends, never shows")]
+#[expect(clippy::disallowed_methods, reason = "one of a credential's two doors: sends, never shows")]
 fn open(secret: &Secret) -> &str {
     secret.expose_secret()
 }

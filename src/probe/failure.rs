@@ -1,4 +1,4 @@
-//! Why there was no answer, read from the types in an error's chain and never from its text.
+//! Why there was no answer, read from the types in an error's chain; from its text only where a type is private.
 
 use std::{error::Error, io, iter};
 

@@ -2,8 +2,8 @@
 //! status page chooses tokens here too, so that an owner can follow their own alone.
 //!
 //! An expiry is an instant, so the entries are timed, in UTC, and take no time: a whole day would be the
-//! wrong one for half the world. The same tokens give the same bytes, whenever and by whichever replica
-//! they are told.
+//! wrong one for half the world. The same tokens give the same bytes, whenever they are told; replicas may
+//! differ in `DTSTAMP`, which for the credential of a variable is the start of the process.
 
 mod ics;
 
