@@ -3,19 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
 
-use std::{
-    fs,
-    io::Read,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+#[path = "support/exporter.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod exporter;
 
+use std::{fs, process::Command};
+
+use exporter::Exporter;
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
-use tokio::{
-    net::TcpListener,
-    time::{interval, timeout},
-};
+use tokio::net::TcpListener;
 
 /// 96 digits of which no 8 stand in anything else.
 const DIGITS: &str =
@@ -50,29 +46,6 @@ fn assert_silent(what: &str, text: &str, token: &str) {
     }
 }
 
-fn exporter(config: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
-    command.env_clear().args(arguments).arg("--config.file").arg(config);
-    command
-}
-
-/// The address that the exporter says it listens on, and all it said until then.
-fn address(child: &mut Child) -> (String, String) {
-    let (mut said, mut byte) = (Vec::new(), [0]);
-    let stderr = child.stderr.as_mut().unwrap();
-    loop {
-        assert_eq!(stderr.read(&mut byte).unwrap(), 1, "it ended");
-        said.push(byte[0]);
-        let text = String::from_utf8_lossy(&said);
-        if byte[0] == b'\n'
-            && let Some((_, rest)) = text.split_once("listening on ")
-        {
-            let address = rest.chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
-            return (address, text.into_owned());
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_output_holds_any_piece_of_a_credential() {
     let token = format!("hxtw_{DIGITS}");
@@ -92,34 +65,12 @@ async fn no_output_holds_any_piece_of_a_credential() {
     );
     fs::write(&config, yaml).unwrap();
 
-    let mut child = exporter(
-        &config,
-        &["--log.level", "trace", "--web.enable-lifecycle", "--web.listen-address", "127.0.0.1:0"],
-    )
-    .stderr(Stdio::piped())
-    .stdout(Stdio::piped())
-    .spawn()
-    .unwrap();
-    let (address, started) = address(&mut child);
-    // What is not read would block the exporter.
-    let mut stderr = child.stderr.take().unwrap();
-    let rest = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        stderr.read_to_end(&mut text).unwrap();
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    let client = reqwest::Client::new();
-    let get = async |path: &str| {
-        client.get(format!("http://{address}{path}")).send().await.unwrap().text().await.unwrap()
-    };
-    let is_valid = async {
-        let mut look_again = interval(Duration::from_millis(50));
-        let line = "hex_token_state{token=\"good\",workspace=\"w\",state=\"valid\"} 1";
-        while !get("/metrics").await.contains(line) {
-            look_again.tick().await;
-        }
-    };
-    timeout(Duration::from_mins(1), is_valid).await.unwrap();
+    let printed = home.path().join("printed");
+    let mut command = Exporter::command("");
+    command.args(["--log.level", "trace", "--web.enable-lifecycle", "--config.file"]).arg(&config);
+    let mut exporter = Exporter::run(command.stdout(fs::File::create(&printed).unwrap()));
+    let line = "hex_token_state{token=\"good\",workspace=\"w\",state=\"valid\"} 1";
+    exporter.shows(line, |page| page.contains(line)).await;
     for path in [
         "/",
         "/tokens/good",
@@ -137,7 +88,7 @@ async fn no_output_holds_any_piece_of_a_credential() {
         &format!("/tokens/{token}"),
         &format!("/?text={token}"),
     ] {
-        assert_silent(path, &get(path).await, &token);
+        assert_silent(path, &exporter.get(path).await.unwrap().1, &token);
     }
     // A reload that finds the credential where a path belongs.
     fs::write(
@@ -145,18 +96,21 @@ async fn no_output_holds_any_piece_of_a_credential() {
         format!("workspaces: {{w: {{url: '{token}'}}}}\ntokens: {{{token}: {{token: {token}}}}}\n"),
     )
     .unwrap();
-    let reload = client.post(format!("http://{address}/-/reload")).send().await.unwrap();
+    let reload = format!("http://{}/-/reload", exporter.address());
+    let reload = reqwest::Client::new().post(reload).send().await.unwrap();
     assert_eq!(reload.status(), 500);
     assert_silent("/-/reload", &reload.text().await.unwrap(), &token);
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(child.wait().unwrap().success());
-    let log = started + &rest.join().unwrap();
+    exporter.signal("TERM");
+    assert!(exporter.ended().success());
+    let log = exporter.said();
     assert!(log.contains("level=trace") || log.contains("level=debug"), "nothing was logged at trace");
     assert_silent("the log", &log, &token);
+    assert_silent("the output", &fs::read_to_string(printed).unwrap(), &token);
     assert_silent("the state file", &fs::read_to_string(home.path().join("state.json")).unwrap(), &token);
 
     for command in ["check", "validate", "plan"] {
-        let output = exporter(&config, &[command]).output().unwrap();
+        let mut binary = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
+        let output = binary.env_clear().args([command, "--config.file"]).arg(&config).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         assert_silent(command, &String::from_utf8_lossy(&text), &token);
     }

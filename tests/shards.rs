@@ -3,16 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
 
+#[path = "support/exporter.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod exporter;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
+use exporter::Exporter;
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
 use tokio::{
     net::TcpListener,
@@ -21,48 +25,17 @@ use tokio::{
 
 const TOKENS: usize = 60;
 
-/// One shard; it goes when the test does.
-struct Shard {
-    process: Child,
-    metrics: String,
+fn shard(config: &Path, index: usize, total: usize) -> Exporter {
+    let mut command = Exporter::command("");
+    command.args(["--shard", &index.to_string(), "--total-shards", &total.to_string()]);
+    Exporter::run(command.arg("--config.file").arg(config))
 }
 
-impl Drop for Shard {
-    fn drop(&mut self) {
-        // Where it is gone already, all is well.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Shard {
-    fn start(config: &Path, index: usize, total: usize) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
-            .env_clear()
-            .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
-            .arg(config)
-            .args(["--shard", &index.to_string(), "--total-shards", &total.to_string()])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let said = lines.find(|line| line.contains("listening on ")).unwrap();
-        let address = said.split("listening on ").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        // What is not read would block it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, metrics: format!("http://{address}/metrics") }
-    }
-
-    async fn page(&self) -> String {
-        reqwest::get(&self.metrics).await.unwrap().text().await.unwrap()
-    }
-
-    /// The tokens that it has found valid.
-    async fn valid(&self) -> BTreeSet<String> {
-        let page = self.page().await;
-        let valid = page.lines().filter(|line| line.contains("state=\"valid\"} 1"));
-        valid.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect()
-    }
+/// The tokens that a shard has found valid.
+async fn valid(shard: &Exporter) -> BTreeSet<String> {
+    let page = shard.metrics().await;
+    let valid = page.lines().filter(|line| line.contains("state=\"valid\"} 1"));
+    valid.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect()
 }
 
 async fn stand() -> (FakeHex, PathBuf, tempfile::TempDir) {
@@ -86,14 +59,14 @@ async fn stand() -> (FakeHex, PathBuf, tempfile::TempDir) {
 }
 
 /// Which shard watches each token, once all of them have been found valid.
-async fn owners(shards: &[Shard]) -> BTreeMap<String, usize> {
+async fn owners(shards: &[Exporter]) -> BTreeMap<String, usize> {
     let all = async {
         let mut look_again = interval(Duration::from_millis(50));
         loop {
             look_again.tick().await;
             let mut owners = BTreeMap::new();
             for (index, shard) in shards.iter().enumerate() {
-                for token in shard.valid().await {
+                for token in valid(shard).await {
                     assert_eq!(owners.insert(token, index), None, "watched twice");
                 }
             }
@@ -108,14 +81,13 @@ async fn owners(shards: &[Shard]) -> BTreeMap<String, usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_token_is_watched_by_exactly_one_and_few_move_when_a_shard_is_added() {
     let (hex, config, _home) = stand().await;
-    let start =
-        |total: usize| (0..total).map(|index| Shard::start(&config, index, total)).collect::<Vec<_>>();
+    let start = |total: usize| (0..total).map(|index| shard(&config, index, total)).collect::<Vec<_>>();
     let mut two = start(2);
     let before = owners(&two).await;
     let asked: BTreeSet<_> = hex.requests().into_iter().map(|request| request.token).collect();
     assert_eq!(asked.len(), TOKENS);
     // One is killed and replaced: its tokens are watched again, and no others.
-    two[1] = Shard::start(&config, 1, 2);
+    two[1] = shard(&config, 1, 2);
     assert_eq!(owners(&two).await, before);
     drop(two);
     let three = start(3);
@@ -123,7 +95,7 @@ async fn every_token_is_watched_by_exactly_one_and_few_move_when_a_shard_is_adde
     let moved: Vec<_> = after.iter().filter(|(token, owner)| before[*token] != **owner).collect();
     assert!(moved.iter().all(|(_, owner)| **owner == 2), "tokens move to the new shard alone");
     assert!(moved.len() < TOKENS / 2, "{} moved", moved.len());
-    let page = three[2].page().await;
+    let page = three[2].metrics().await;
     assert!(
         page.contains("hex_token_exporter_shard 2\n") && page.contains("hex_token_exporter_total_shards 3\n")
     );

@@ -3,14 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
 
-use std::{
-    collections::BTreeSet,
-    fmt::Write,
-    fs,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+#[path = "support/exporter.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod exporter;
 
+use std::{collections::BTreeSet, fmt::Write, fs, time::Duration};
+
+use exporter::Exporter;
 use hex_token_exporter::fake_hex::{FakeHex, Received, Scenario};
 use tokio::{
     net::TcpListener,
@@ -20,17 +19,6 @@ use tokio::{
 const SCOPES: &str = "projects_read, projects_run, queried_tables_read, cells_read, users_read, groups_read, \
                       collections_read, data_connections_read, guides_read";
 const KPI: &str = "5a8591dd-4039-49df-9202-96385ba3eff8";
-
-/// The real binary; it goes when the test does.
-struct Exporter(Child);
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        // Where it is gone already, all is well.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A fake Hex with so many tokens, watched by the real binary with all checks on.
 async fn watched(tokens: usize, requests_per_minute: u32) -> (FakeHex, Exporter, tempfile::TempDir) {
@@ -56,14 +44,7 @@ async fn watched(tokens: usize, requests_per_minute: u32) -> (FakeHex, Exporter,
         hex.url()
     );
     fs::write(&config, yaml).unwrap();
-    let exporter = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
-        .env_clear()
-        .args(["--log.level", "error", "--web.listen-address", "127.0.0.1:0", "--config.file"])
-        .arg(&config)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    (hex, Exporter(exporter), home)
+    (hex, Exporter::start(&config), home)
 }
 
 async fn requests(hex: &FakeHex, at_least: usize) -> Vec<Received> {

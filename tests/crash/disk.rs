@@ -55,7 +55,7 @@ async fn where_no_file_may_grow_all_but_the_state_file_works() {
     let mut command = Exporter::command("trap '' XFSZ; ulimit -f 0");
     let mut exporter = Exporter::run(command.arg("--config.file").arg(home.path().join("config.yaml")));
     exporter.shows("a verdict", |page| state(page, "good") == "valid").await;
-    until("a warning", || exporter.said().contains(REFUSED)).await;
+    exporter.says(REFUSED);
     assert_eq!(files(disk.path()), [""; 0], "half a file is left behind");
     exporter.signal("TERM");
     assert!(exporter.ended().success());
@@ -93,7 +93,7 @@ async fn a_disk_that_fills_up_and_is_emptied_again_gets_its_state_file() {
     let _hex = stand(home.path(), folder).await;
     let exporter = Exporter::start(&home.path().join("config.yaml"));
     exporter.shows("a verdict", |page| state(page, "good") == "valid").await;
-    until("a warning", || exporter.said().contains(REFUSED)).await;
+    exporter.says(REFUSED);
     assert_eq!(files(folder), ["ballast"], "half a file is left behind");
     fs::remove_file(&ballast).unwrap();
     until("a state file", || folder.join("state.json").exists()).await;

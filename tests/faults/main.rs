@@ -11,6 +11,7 @@ mod chance;
 mod elsewhere;
 mod endless;
 #[path = "../support/exporter.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
 mod exporter;
 mod hex;
 mod process;

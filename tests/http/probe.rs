@@ -1,15 +1,18 @@
 //! `/probe?name=NAME`.
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use hex_token_exporter::domain::{Check, Exp};
 use reqwest::Method;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::{
     scripted::{Script, identity, token, workspace},
     stand::{Stand, told},
 };
+
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn stand() -> Stand {
     let production = workspace("production");
@@ -106,13 +109,16 @@ async fn a_server_that_stops_answers_what_is_under_way() {
         }
     });
     let request = stand.request(Method::GET, "/probe?name=airflow").send();
-    let (response, ()) = tokio::join!(request, async {
-        asked.notified().await;
-        stand.shut_down();
-        go_on.notify_one();
-    });
+    let under_way = async {
+        tokio::join!(request, async {
+            asked.notified().await;
+            stand.shut_down();
+            go_on.notify_one();
+        })
+    };
+    let (response, ()) = timeout(PATIENCE, under_way).await.unwrap();
     assert_eq!(response.unwrap().status(), 200);
     let address = stand.address;
-    stand.stop().await;
+    timeout(PATIENCE, stand.stop()).await.unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
     time::Duration,
 };
 
@@ -17,7 +17,35 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Exporter {
     process: Child,
     address: String,
-    said: Arc<Mutex<String>>,
+    log: Arc<Log>,
+}
+
+/// What it logs.
+#[derive(Default)]
+struct Log {
+    said: Mutex<Said>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Said {
+    text: String,
+    /// Nothing more will come.
+    is_all: bool,
+}
+
+impl Log {
+    fn add(&self, change: impl FnOnce(&mut Said)) {
+        change(&mut self.said.lock().unwrap());
+        self.more.notify_all();
+    }
+
+    /// Waits until it is so, or nothing more will come. Returns the log, and whether it is so.
+    fn wait(&self, is_so: impl Fn(&Said) -> bool) -> (String, bool) {
+        let goes_on = |said: &mut Said| !is_so(said) && !said.is_all;
+        let (said, _) = self.more.wait_timeout_while(self.said.lock().unwrap(), PATIENCE, goes_on).unwrap();
+        (said.text.clone(), is_so(&said))
+    }
 }
 
 impl Drop for Exporter {
@@ -50,27 +78,27 @@ impl Exporter {
 
     /// Starts a command, and waits until it listens.
     pub(crate) fn run(command: &mut Command) -> Self {
-        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let mut first = String::new();
-        let told = lines.find(|line| {
-            first.push_str(line);
-            first.push('\n');
-            line.contains("listening on ")
-        });
-        let told = told.unwrap_or_else(|| panic!("it did not start: {first}"));
-        let address = told.split("listening on ").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        let said = Arc::new(Mutex::new(first));
-        let log = said.clone();
+        let process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut exporter = Self { process, address: String::new(), log: Arc::default() };
+        let lines = BufReader::new(exporter.process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let log = exporter.log.clone();
         // What is not read would block it.
         std::thread::spawn(move || {
-            for line in lines {
-                let mut log = log.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
+            lines.for_each(|line| log.add(|said| said.text.extend([&line, "\n"])));
+            log.add(|said| said.is_all = true);
         });
-        Self { process, address, said }
+        exporter.address = exporter.addresses(1).remove(0);
+        exporter
+    }
+
+    /// Waits until it listens at so many addresses, and returns them.
+    pub(crate) fn addresses(&self, count: usize) -> Vec<String> {
+        let listens = "listening on ";
+        let (text, _) = self.log.wait(|said| said.text.matches(listens).count() >= count);
+        let after = text.split(listens).skip(1);
+        let addresses: Vec<_> = after.map(|it| it.split(['"', ' ']).next().unwrap().to_owned()).collect();
+        assert!(addresses.len() >= count, "it did not start: {text}");
+        addresses
     }
 
     /// Where it serves.
@@ -80,7 +108,13 @@ impl Exporter {
 
     /// All that it has logged so far.
     pub(crate) fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
+        self.log.said.lock().unwrap().text.clone()
+    }
+
+    /// Waits until it has logged these words.
+    pub(crate) fn says(&self, words: &str) {
+        let (text, has_said) = self.log.wait(|said| said.text.contains(words));
+        assert!(has_said, "never said: {words}\n{text}");
     }
 
     /// What it answers at a path, and with which status. `None`: nothing.
@@ -120,8 +154,10 @@ impl Exporter {
         assert!(kill.args(["-s", name, &self.pid().to_string()]).status().unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for its end: nothing more is logged then.
     pub(crate) fn ended(&mut self) -> ExitStatus {
+        let (text, has_ended) = self.log.wait(|said| said.is_all);
+        assert!(has_ended, "it does not end: {text}");
         self.process.wait().unwrap()
     }
 }

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod config;
+#[path = "../support/exporter.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod exporter;
 mod forms;
 mod limits;
 mod outside;

@@ -1,13 +1,7 @@
 //! What strangers can make the real binary do: nothing that costs Hex a request too many, and nothing that
 //! changes anything.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread::JoinHandle,
-};
+use std::{fs, path::Path};
 
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
 use tokio::{
@@ -16,31 +10,10 @@ use tokio::{
 };
 
 use crate::{
+    exporter::Exporter,
     pki::{self, Authority, dns},
     stand::{Answer, Client, get_http2, within},
 };
-
-/// The real binary; it goes when the test does.
-struct Exporter {
-    child: Child,
-    log: Option<JoinHandle<String>>,
-}
-
-impl Exporter {
-    /// Ends it, and tells all that it logged.
-    fn end(mut self) -> String {
-        self.child.kill().unwrap();
-        self.log.take().unwrap().join().unwrap()
-    }
-}
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        // Where it is gone already, all is well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// The binary with one token at a fake Hex, and the addresses where it serves.
 async fn watching(home: &Path, arguments: &[&str]) -> (FakeHex, Exporter, Vec<String>) {
@@ -54,26 +27,10 @@ async fn watching(home: &Path, arguments: &[&str]) -> (FakeHex, Exporter, Vec<St
         hex.url()
     );
     fs::write(&config, yaml).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"))
-        .env_clear()
-        .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
-        .arg(&config)
-        .args(arguments)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let served = 1 + usize::from(arguments.contains(&"--web.health-address"));
-    let addresses = (&mut log)
-        .filter_map(|line| {
-            let (_, address) = line.split_once("listening on ")?;
-            Some(address.split(['"', ' ']).next().unwrap().to_owned())
-        })
-        .take(served)
-        .collect();
-    // What is not read would block the exporter.
-    let log = std::thread::spawn(move || log.collect::<Vec<_>>().join("\n"));
-    (hex, Exporter { child, log: Some(log) }, addresses)
+    let mut command = Exporter::command("");
+    let exporter = Exporter::run(command.arg("--config.file").arg(&config).args(arguments));
+    let addresses = exporter.addresses(1 + usize::from(arguments.contains(&"--web.health-address")));
+    (hex, exporter, addresses)
 }
 
 async fn get(address: &str, path: &str) -> Answer {
@@ -205,7 +162,7 @@ async fn no_password_hash_or_key_is_logged_however_much_is() {
     fs::write(&web, &text).unwrap();
     let arguments =
         ["--web.config.file", web.to_str().unwrap(), "--log.level", "trace", "--web.enable-lifecycle"];
-    let (_hex, exporter, addresses) = watching(home.path(), &arguments).await;
+    let (_hex, mut exporter, addresses) = watching(home.path(), &arguments).await;
     // Of "prometheus:open-sesame-canary".
     let header = "Basic cHJvbWV0aGV1czpvcGVuLXNlc2FtZS1jYW5hcnk=";
     let connect = async |alpn| {
@@ -224,7 +181,9 @@ async fn no_password_hash_or_key_is_logged_however_much_is() {
     let refused = Answer::of(connect(&[]).await, &reload).await;
     assert_eq!(refused.status, 500);
     let key = fs::read_to_string(home.path().join("server.key")).unwrap();
-    let log = exporter.end();
+    exporter.signal("KILL");
+    exporter.ended();
+    let log = exporter.said();
     assert!(log.contains("level=trace") && log.contains("not reloaded"), "all was logged");
     for canary in ["canary", "cHJvbWV0aGV1", "eHJvbWV0aGV1", &hash[7..], key.lines().nth(1).unwrap()] {
         assert!(!log.contains(canary) && !refused.text.contains(canary), "{canary} is in the log");
