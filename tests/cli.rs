@@ -2,23 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail it too")]
 
+#[path = "support/exporter.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod exporter;
+
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
 
-fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
-    command.env_clear();
-    command
-}
+use exporter::Exporter;
 
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
     let Output { status, stdout, stderr } =
-        binary().args(arguments).current_dir(directory.path()).output().unwrap();
+        command.env_clear().args(arguments).current_dir(directory.path()).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
 }
 
@@ -140,32 +140,22 @@ fn every_command_and_flag_is_in_its_document() {
     assert_eq!(flags(of_run), flags(document.lines().find(|line| line.starts_with("| `run`")).unwrap()));
 }
 
-#[test]
-fn a_broken_reload_keeps_it_running_and_sigterm_ends_it_with_0() {
+#[tokio::test]
+async fn a_broken_reload_keeps_it_running_and_sigterm_ends_it_with_0() {
     let home = tempfile::tempdir().unwrap();
     let config = home.path().join("config.yaml");
     fs::write(home.path().join("token"), "no-real-token").unwrap();
     let good = "workspaces: {w: {url: 'http://127.0.0.1:9'}}\ntokens: {a: {credentials_file: token}}\n";
     fs::write(&config, good).unwrap();
-    let mut child = binary()
-        .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
-        .arg(&config)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let mut wait_for = |text: &str| assert!(lines.any(|line| line.contains(text)), "never said: {text}");
-    let signal = |name: &str, id: u32| {
-        assert!(Command::new("kill").args([format!("-{name}"), id.to_string()]).status().unwrap().success());
-    };
-    wait_for("listening on");
-    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let mut exporter = Exporter::start(&config);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", exporter.pid())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().filter(|word| *word == "0").count(), 2, "no core dumps: {core}");
     fs::write(&config, "tokens: [").unwrap();
-    signal("HUP", child.id());
-    wait_for("SIGHUP");
-    signal("TERM", child.id());
-    wait_for("stopped");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    exporter.signal("HUP");
+    exporter.says("configuration not reloaded");
+    assert_eq!(exporter.get("/-/healthy").await.unwrap().0, 200);
+    exporter.signal("TERM");
+    exporter.says("stopped");
+    assert_eq!(exporter.ended().code(), Some(0));
 }
