@@ -199,7 +199,7 @@ def expect_a_death(stand, inbox):
         "Hex answers 401 to the token doomed (workspace main, owner data-platform) since THEN: it was "
         "revoked, regenerated or mistyped, or its user was deactivated. Everything that uses it fails. Make "
         "a new token at https://wiki.example.com/rotate-hex, and put it where the exporter and the jobs read it; "
-        "the exporter notices by itself.",
+        "the exporter notices a changed file by itself.",
     )
     stand.expect("the page links to its section", said["runbook_url"].split("#")[-1], "hextokenrejected")
 
