@@ -209,7 +209,7 @@ def expect_an_expiry(stand, inbox, alertmanager):
     stand.until("the token about to expire was told of before", lambda: inbox.has(warned), 20)
     dead = "platform-page: firing HexTokenRejected of dated"
     stand.until("and is told of when it has expired", lambda: inbox.has(dead), 50)
-    stand.expect("as expired", "it has expired" in inbox.alert(dead)["annotations"]["description"], True)
+    stand.expect("as expired", "has expired, by its last known date" in inbox.alert(dead)["annotations"]["description"], True)
 
     def held_back():
         alerts = json.loads(get(f"http://{alertmanager}/api/v2/alerts"))
