@@ -23,6 +23,7 @@ class Board:
         self.rows = [panel for panel in self.json["panels"] if panel["type"] == "row"]
         self.variables = {one["name"]: one for one in self.json["templating"]["list"]}
         self.annotations = self.json["annotations"]["list"]
+        self.found = {}
 
     def queries(self):
         """Every query of the dashboard: where it stands, its expression, and how it is asked."""
@@ -33,16 +34,27 @@ class Board:
         for annotation in self.annotations:
             yield f"{self.title} / annotation {annotation['name']}", annotation["expr"], False
 
+    def look_up(self, label_values):
+        """Asks for the values of every variable, each as Grafana asks for it."""
+        for name, variable in self.variables.items():
+            if variable["type"] == "query":
+                self.found[name] = label_values(self.fill(variable["query"]))
+        return self.found
+
     def fill(self, text, chosen=None, interval="20s", time_range="2m"):
         """Puts values in place of variables: those chosen (one, or a list), else All."""
         values = {"__rate_interval": interval, "__range": time_range, "__interval": "2s"}
         for name, variable in self.variables.items():
             if variable.get("includeAll"):
-                values[name] = variable["allValue"]
+                values[name] = variable.get("allValue") or any_of(self.found.get(name, []))
         for name, value in (chosen or {}).items():
             # Grafana escapes what may be several values for `=~`, and leaves what is always one for `=`.
-            values[name] = f"({'|'.join(map(escape, value))})" if isinstance(value, list) else value
+            values[name] = any_of(value) if isinstance(value, list) else value
         return VARIABLE.sub(lambda found: values[found[1] or found[2]], text)
+
+
+def any_of(values):
+    return f"({'|'.join(map(escape, values))})"
 
 
 def escape(value):

@@ -45,15 +45,6 @@ class Checks:
             print(f"ok  {what}", flush=True)
 
 
-def chosen_values(stand, board):
-    """All values of every variable, each variable asked as Grafana asks it."""
-    return {
-        name: stand.label_values(board.fill(variable["query"]))
-        for name, variable in board.variables.items()
-        if variable["type"] == "query"
-    }
-
-
 def run(stand, board, expression, instant, chosen, now):
     filled = board.fill(expression, chosen, time_range=f"{int(now - stand.began)}s")
     if instant:
@@ -147,6 +138,14 @@ def the_fleet_tells_the_truth(stand, board, checks, now):
     checks.expect("the missing scope is named", missing, {"kpis-missing-run-scope": "projects_run"})
 
 
+def only_exporters_are_shown(stand, board, checks, now):
+    for title in ("Exporters that answer", "Memory", "Scrapes"):
+        target = panel_of(board, title)["targets"][0]
+        found = run(stand, board, target["expr"], True, {}, now)
+        number = float(found[0]["value"][1]) if title == "Exporters that answer" else len(found)
+        checks.expect(f"{title}: those of the two exporters, and of nothing else", number, 2)
+
+
 def words(panel):
     """What the numbers of a table's first value are called."""
     first = next(one for one in panel["fieldConfig"]["overrides"] if one["matcher"]["options"] == "Value #A")
@@ -171,7 +170,7 @@ def watch(stand, all_boards, checks):
     for board in all_boards:
         while True:
             now = time.time()
-            values = chosen_values(stand, board)
+            values = board.look_up(stand.label_values)
             problems = list(every_query_answers(stand, board, values, now))
             if not problems or time.monotonic() > deadline:
                 break
@@ -187,6 +186,8 @@ def watch(stand, all_boards, checks):
         )
         if board.json["uid"] == "hex-tokens":
             the_fleet_tells_the_truth(stand, board, checks, now)
+        if board.json["uid"] == "hex-token-exporter":
+            only_exporters_are_shown(stand, board, checks, now)
 
 
 def main():

@@ -38,6 +38,7 @@ THEMES = {"hex-tokens": ["dark", "light"], "hex-token-detail": ["dark"], "hex-to
 
 def draw(stand, board, theme, now):
     chosen = CHOSEN.get(board.json["uid"], {})
+    board.look_up(stand.label_values)
     window = f"{int(now - stand.began)}s"
     span = (stand.began, now)
     ask = lambda expression: board.fill(expression, chosen, interval="30s", time_range=window)

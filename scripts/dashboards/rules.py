@@ -73,10 +73,14 @@ def variables(board, _):
         ("datasource", "Data source", "prometheus")
     ]:
         yield "template-datasource: one variable `datasource` for a Prometheus"
-    for name in ("job", "instance"):
+    # All jobs are those of exporters, or Prometheus' own series about everything else would be shown too. Within
+    # them all instances are any: one that is long down is found no more, and is to be seen.
+    for name, everything in (("job", None), ("instance", ".+")):
         one = board.variables.get(name, {})
-        if (one.get("label"), one.get("multi"), one.get("allValue")) != (name.title(), True, ".+"):
-            yield f"template-{name}: must be there, labelled, multi, with All as .+"
+        if (one.get("label"), one.get("multi"), one.get("includeAll")) != (name.title(), True, True):
+            yield f"template-{name}: must be there, labelled, multi, with All"
+        if one.get("allValue") != everything:
+            yield f"template-{name}: All must be {everything or 'what is found'}"
     for name, one in board.variables.items():
         if one["type"] != "query":
             continue

@@ -12,7 +12,8 @@ import urllib.request
 
 from board import ROOT
 
-# The same exporter twice, as a highly available pair would be: what is counted must not double.
+# The same exporter twice, as a highly available pair would be: what is counted must not double. And something else,
+# which is none of ours.
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
@@ -20,6 +21,8 @@ scrape_configs:
     static_configs:
       - {{targets: ["{demo}"], labels: {{instance: "exporter-a:9847"}}}}
       - {{targets: ["{demo}"], labels: {{instance: "exporter-b:9847"}}}}
+  - job_name: prometheus
+    static_configs: [{{targets: ["{prometheus}"]}}]
 """
 
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -64,19 +67,20 @@ class Stand:
         self.began = time.time()
         self.demo, self.prometheus = f"http://{free_address()}", f"http://{free_address()}"
         config = self.folder / "prometheus.yml"
-        config.write_text(CONFIG.format(demo=self.demo.removeprefix("http://")))
+        demo, prometheus = (url.removeprefix("http://") for url in (self.demo, self.prometheus))
+        config.write_text(CONFIG.format(demo=demo, prometheus=prometheus))
         try:
-            self.start("demo", self.binary, "demo", "--web.listen-address", self.demo.removeprefix("http://"))
+            self.start("demo", self.binary, "demo", "--web.listen-address", demo)
             self.start(
                 "prometheus",
                 "prometheus",
                 "--log.level=warn",
                 f"--config.file={config}",
                 f"--storage.tsdb.path={self.folder / 'tsdb'}",
-                f"--web.listen-address={self.prometheus.removeprefix('http://')}",
+                f"--web.listen-address={prometheus}",
             )
             self.until("Prometheus is ready", lambda: get(f"{self.prometheus}/-/ready"), 60)
-            self.until("the demo is scraped", lambda: self.query("up == 1"), 60)
+            self.until("the demo is scraped", lambda: self.query('up{job="hex-token-exporter"} == 1'), 60)
         except BaseException:
             self.__exit__()
             raise
