@@ -297,7 +297,10 @@ async fn a_workspace_under_another_name_has_no_new_budget() {
         sim.configure(|tokens| {
             let renamed =
                 Workspace { name: name(&format!("name-{number}")), ..(*tokens[0].spec.workspace).clone() };
-            tokens.iter_mut().for_each(|token| token.spec.workspace = Arc::new(renamed.clone()));
+            let renamed = Arc::new(renamed);
+            for token in tokens {
+                token.spec.workspace = renamed.clone();
+            }
         });
     }
     sim.until(mins(5)).await;

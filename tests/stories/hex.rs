@@ -253,13 +253,14 @@ impl Script {
                 false,
                 Facts::Projects { count: account.projects.len().min(1), more: false },
             ),
-            (_, Some(None)) => Fault::Status(404).seen(),
+            (_, Some(None)) | (Check::ProjectsRun, Some(Some(Project::NotFoundToRun))) => {
+                Fault::Status(404).seen()
+            }
             (Check::ProjectVisible, Some(Some(project))) => {
                 object(200, true, false, Facts::Project { unavailable: project == Project::Unpublished })
             }
             (Check::ProjectsRun, Some(Some(Project::Unpublished))) => Fault::Status(422).seen(),
             (Check::ProjectsRun, Some(Some(Project::NotRunnable))) => Fault::Status(403).seen(),
-            (Check::ProjectsRun, Some(Some(Project::NotFoundToRun))) => Fault::Status(404).seen(),
             (Check::ProjectsRun, _) => {
                 self.runs += 1;
                 self.real_runs += usize::from(!self.honours_dry_run);
