@@ -38,6 +38,19 @@ fn that_it_cannot_be_written_is_said_once() {
     assert_eq!(stop(exporter).matches(told).count(), 1);
 }
 
+#[test]
+fn that_another_one_needs_a_restart_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, tokens) = (home.path().join("config.yaml"), "tokens: {t: {credentials_file: t}}\n");
+    fs::write(&config, tokens).unwrap();
+    let exporter = Exporter::start(&config);
+    fs::write(&config, format!("{tokens}state_file: state.json\n")).unwrap();
+    exporter.signal("HUP");
+    exporter.says("state_file has changed: the new one is used from the next start on");
+    stop(exporter);
+    assert!(!home.path().join("state.json").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_during_an_outage_still_knows_the_dead_and_calls_nobody_valid() {
     let home = tempfile::tempdir().unwrap();

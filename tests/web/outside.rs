@@ -119,6 +119,35 @@ async fn a_reload_is_for_those_who_may_and_for_no_page_of_another_site() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_is_answered_once_it_is_in_force() {
+    let home = tempfile::tempdir().unwrap();
+    let (_hex, _exporter, addresses) = watching(home.path(), &["--web.enable-lifecycle"]).await;
+    let reload = async || {
+        let stream = TcpStream::connect(&addresses[0]).await.unwrap();
+        Answer::of(stream, "POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n").await
+    };
+    let config = home.path().join("config.yaml");
+    let before = fs::read_to_string(&config).unwrap();
+    for round in 0..10 {
+        let owner = format!("owner-{round}");
+        fs::write(&config, format!("{before}defaults: {{token_owner: {owner}}}\n")).unwrap();
+        assert_eq!(reload().await.status, 200);
+        let shown = get(&addresses[0], "/api/v1/tokens/airflow").await;
+        assert!(shown.text.contains(&owner), "{shown:?}");
+    }
+
+    // What can't be connected to is refused, and what runs goes on.
+    fs::write(home.path().join("ca.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    let broken = before.replacen("url:", "ca_file: ca.pem, url:", 1);
+    assert_ne!(broken, before);
+    fs::write(&config, broken).unwrap();
+    let refused = reload().await;
+    assert!(refused.status == 500 && refused.text.contains("ca_file"), "{refused:?}");
+    assert!(get(&addresses[0], "/api/v1/tokens/airflow").await.text.contains("owner-9"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_is_told_at_an_address_of_its_own_without_tls_and_users() {
     let home = tempfile::tempdir().unwrap();
     let authority = Authority::new();

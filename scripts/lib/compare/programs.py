@@ -16,6 +16,9 @@ from upstream import PATH
 
 CONCURRENCY = 16
 
+# What the shipped systemd unit and container image set.
+AS_SHIPPED = {"MALLOC_ARENA_MAX": "2"}
+
 # What a workspace may be given at most, and tokens in one that ask once a second without coming near it.
 REQUESTS_PER_MINUTE = 6000
 TOKENS_A_WORKSPACE = 80
@@ -70,7 +73,7 @@ class Exporter(Program):
         process = stand.start(
             f"exporter-{tokens}", tools.exporter, "run", "--config.file", self.config(stand, upstream, way, interval),
             "--web.listen-address", self.address,
-            environment=os.environ | {variable(name): secret(name) for name in names(tokens)},
+            environment=os.environ | AS_SHIPPED | {variable(name): secret(name) for name in names(tokens)},
         )
         super().__init__(stand, process)
         stand.until("every token is valid", self.all_valid, 120)
