@@ -23,7 +23,7 @@ pub struct TokenRecord {
     prefix: Kind,
     kind: Kind,
     life: Life,
-    /// Boxed, since there is one of few tokens and seldom.
+    /// Boxed: few tokens have one, and seldom.
     pending: Option<Box<Pending>>,
     ask_at_once: bool,
     accepted: Option<(Duration, Timestamp)>,
