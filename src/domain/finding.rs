@@ -94,9 +94,24 @@ pub struct ProjectFinding {
     pub published: Option<bool>,
     /// Whether Hex accepts a dry run of it.
     pub runnable: Finding,
+    /// Whether the latest answer to a dry run was that there is no such project.
+    pub not_found_to_run: bool,
 }
 
 impl ProjectFinding {
+    /// Takes in a conclusive answer to a dry run. A 401 is about the token, and tells nothing of the project.
+    pub fn hear_run(&mut self, reason: Reason, now: Duration, repeat_after: Duration) {
+        self.runnable.hear(reason, now, repeat_after);
+        if reason != Reason::Unauthorized {
+            self.not_found_to_run = reason == Reason::NotFound;
+        }
+    }
+
+    /// Forgets what dry runs have told.
+    pub fn forget_runs(&mut self) {
+        *self = Self { visible: self.visible, published: self.published, ..Self::default() };
+    }
+
     /// Whether a check that is bound to a project may ask about this one.
     pub fn is_usable(self) -> bool {
         self.visible.latest() == Some(true) && self.published == Some(true)

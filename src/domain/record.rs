@@ -94,7 +94,7 @@ impl TokenRecord {
         self.projects.retain(stays);
         if !wanted(Check::ProjectsRun) {
             for (_, project) in self.projects.iter_mut() {
-                project.runnable = Finding::default();
+                project.forget_runs();
             }
         }
         self.scopes.retain(|scope| wanted(scope.check()));
@@ -258,8 +258,7 @@ impl TokenRecord {
                 }
             }
             (Check::ProjectsRun, Some((name, _))) => {
-                let project = self.projects.entry(name.clone());
-                project.runnable.hear(heard.outcome.reason, now, repeat_after);
+                self.projects.entry(name.clone()).hear_run(heard.outcome.reason, now, repeat_after);
             }
             _ => {
                 if let Facts::Projects { count, more } = heard.outcome.facts {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Check, Name, Scope, TokenSpec,
+    Name, Scope, TokenSpec,
     expiry::{Expiry, is_past},
     finding::{Finding, ProjectFinding},
     life::Life,
@@ -164,22 +164,16 @@ fn available(
     may_run: Option<bool>,
     answer: fn(Finding) -> Option<bool>,
 ) -> Option<bool> {
-    let ProjectFinding { visible, published, runnable } = record.project(name)?;
+    let ProjectFinding { visible, published, runnable, not_found_to_run } = record.project(name)?;
     let seen = answer(visible).filter(|seen| *seen || is_its_own(record, spec, visible));
     let runs = spec.required_scopes.contains(&Scope::ProjectsRun);
     let runnable = match answer(runnable) {
         _ if !runs => Some(true),
         Some(answer) => may_run.map(|_| answer),
-        // Hex has answered, and not about the right to run: whether it is seen tells.
-        None => (runnable.latest().is_none() && was_dry_run(record, name)).then_some(true),
+        // That leaves it to whether the project is seen.
+        None => (not_found_to_run && runnable.latest().is_none()).then_some(true),
     };
     all([seen, published, runnable])
-}
-
-/// Whether a dry run of this project has ever been answered conclusively, for the credential of now.
-fn was_dry_run(record: &TokenRecord, name: &Name) -> bool {
-    let tried = record.last_try(Check::ProjectsRun, Some(name)).filter(|tried| tried.current);
-    tried.is_some_and(|tried| tried.concluded.is_some())
 }
 
 /// Whether it is for a project itself that it is not seen. Without `projects_read` all look missing: where

@@ -106,11 +106,13 @@ impl Store {
         inner.cadence = cadence;
         let mut known = std::mem::take(&mut inner.workspaces);
         for (spec, planned) in workspaces {
-            let its_own = known.get(&spec.name).is_some_and(|before| before.spec.origin == spec.origin);
-            let of_stack = |it: &&WorkspaceRecord| it.spec.origin == spec.origin;
-            let record = if let Some(before) = known.remove(&spec.name).filter(|_| its_own) {
+            let of_stack = |record: &WorkspaceRecord| record.spec.origin == spec.origin;
+            let its_own = known.get(&spec.name).is_some_and(of_stack);
+            let record = if its_own && let Some(before) = known.remove(&spec.name) {
                 before.with(spec.clone(), planned)
-            } else if let Some(other) = known.values().chain(inner.workspaces.values()).find(of_stack) {
+            } else if let Some(other) =
+                known.values().chain(inner.workspaces.values()).find(|it| of_stack(it))
+            {
                 other.beside(spec.clone(), planned)
             } else {
                 WorkspaceRecord::new(spec.clone(), planned)
@@ -342,9 +344,13 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while holding it ends the process through its task's owner; readers may still look.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while holding it ends the process through its task's owner; until then others may go on.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inner {

@@ -4,17 +4,18 @@
 //! new process must see for itself. Trouble with it is a warning and never stops the monitor.
 
 use std::{
+    collections::HashSet,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{Snapshot, TokenView};
+use super::{Snapshot, TokenView, lock};
 use crate::domain::{
     Digest, DigestKey, Expiry, TokenSpec, TokenState, expiry::Told, heard::Remembered, life::Life,
     secret::NoRandomness, state::has_run_out,
@@ -135,10 +136,13 @@ impl StateFile {
     fn bring_up_to_date(&self, snapshot: &Snapshot) -> Contents {
         let entry = |view: &Arc<TokenView>| entry(view, snapshot.hex_now(&view.spec.workspace.name));
         let mut tokens: Vec<Entry> = snapshot.tokens.iter().filter_map(entry).collect();
+        let of_now: HashSet<[u8; 32]> = tokens.iter().map(|entry| entry.credential).collect();
         let mut known = lock(&self.tokens);
         // A token whose credential can't be read now may come back, and so may one that is not there while a
-        // token directory can't be read: what is known of them stays.
+        // token directory can't be read: what is known of them stays. Of a credential that a token has now, what
+        // is known now is all.
         known.retain(|entry| match snapshot.token(&entry.name) {
+            _ if of_now.contains(&entry.credential) => false,
             Some(view) => view.credential.digest.is_none(),
             None => !snapshot.reload.successful,
         });
@@ -148,11 +152,6 @@ impl StateFile {
         known.sort_by_key(|entry| entry.credential);
         Contents { version: VERSION, key: self.key, tokens }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while holding it ends the process through its task's owner; until then others may go on.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(path: &Path) -> Result<Contents, StateFileError> {

@@ -181,6 +181,25 @@ async fn a_dry_run_answered_404_from_the_start_leaves_it_too_once_another_projec
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_401_to_a_dry_run_says_nothing_of_the_right_to_run_this_project() {
+    let sim = Sim::start([runner("airflow")]);
+    while sim.count(Check::ProjectsRun) == 0 {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    sim.account("airflow", |account| {
+        account.faults.insert(Check::ProjectsRun, Fault::Status(401));
+    });
+    while sim.count(Check::ProjectsRun) == 1 {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    sim.until(sim.now() + mins(6)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown], "one of two projects was never said to run");
+    sim.account("airflow", |account| account.faults.clear());
+    sim.until(hours(8)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_every_dry_run_is_answered_404_the_right_to_run_stays_unknown() {
     let sim = Sim::start([runner("airflow")]);
     sim.account("airflow", |account| {

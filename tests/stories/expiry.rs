@@ -6,7 +6,7 @@ use hex_token_exporter::domain::{Check, DeclaredExpiry, Exp, Expiry, TokenState 
 use jiff::SignedDuration;
 
 use crate::{
-    cast::{date, exp, hours, mins, name, secs, token},
+    cast::{Token, date, exp, hours, mins, name, secs, token, workspace},
     hex::Fault,
     sim::Sim,
 };
@@ -160,4 +160,21 @@ async fn a_workspace_under_another_name_keeps_its_clock() {
         sim.until(hours(2)).await;
         assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::Expired]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_workspaces_that_swap_their_names_keep_their_clocks() {
+    let at = |called, token: Token| token.configured(|spec| spec.workspace = Arc::new(workspace(called)));
+    let tokens = [at("one", token("airflow").expires(mins(45))), at("two", token("dagster"))];
+    let mut sim = Sim::with(tokens, |sim| sim.hex.script().skew = Some(SignedDuration::from_mins(-60)));
+    sim.until(mins(60)).await;
+    sim.hex.script().outage = Some(Fault::Status(503));
+    sim.configure(|tokens| {
+        for (token, called) in tokens.iter_mut().zip(["two", "one"]) {
+            let swapped = Workspace { name: name(called), ..(*token.spec.workspace).clone() };
+            token.spec.workspace = Arc::new(swapped);
+        }
+    });
+    sim.until(mins(70)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
 }

@@ -7,7 +7,7 @@ use hex_token_exporter::{
 use jiff::SignedDuration;
 
 use crate::{
-    cast::{date, hours, mins, remembered_death, secs, token},
+    cast::{date, hours, mins, name, remembered_death, secs, token},
     hex::Fault,
     sim::Sim,
 };
@@ -189,4 +189,24 @@ async fn a_state_file_keeps_the_dead_while_a_token_directory_cannot_be_read() {
     next.reload.successful = true;
     file.save(&next).unwrap();
     assert!(!remembers());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_file_holds_one_word_about_a_credential_whatever_its_token_is_called() {
+    let mut sim = Sim::start([token("airflow").known_to_hex(|account| account.dead = true)]);
+    sim.until(mins(30)).await;
+    let home = tempfile::tempdir().unwrap();
+    let (file, _) = StateFile::open(&home.path().join("state.json")).unwrap();
+    file.save(&sim.store.snapshot()).unwrap();
+    // Renamed, and alive again, while a token directory can't be read.
+    sim.account("airflow", |account| account.dead = false);
+    sim.change("airflow", |token| token.spec.name = name("dagster"));
+    sim.until(hours(2)).await;
+    assert_eq!(sim.state("dagster"), S::Valid);
+    let mut now = sim.store.snapshot();
+    now.reload.successful = false;
+    file.save(&now).unwrap();
+    let dagster = sim.view("dagster");
+    let remembered = file.remembered(&dagster.spec, &dagster.credential.digest.unwrap()).unwrap();
+    assert_eq!(remembered.death, None);
 }
