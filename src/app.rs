@@ -81,10 +81,10 @@ impl App {
         let supervisor = Arc::new(Supervisor::of(|name| options.environment.get(name)));
         let wall = clock.clone();
         let prober = Arc::new(HexProber::new(Cadence::default().timeout, move || wall.now().at));
-        let connected = prober.clone();
-        let connect = move |config: &Config| connect(&connected, config);
+        let connecting = prober.clone();
+        let accept = move |config: &Config| connect(&connecting, config);
         let (watcher, reloader, desired) =
-            Watcher::start(options.source, options.environment, clock.clone(), connect)
+            Watcher::start(options.source, options.environment, clock.clone(), accept)
                 .context("the configuration cannot be used")?;
         let tasks = Tasks::new();
         let (web, web_reloader) = watch_web(&tasks, options.web_config)?;

@@ -1,4 +1,4 @@
-//! Judges as time passes, and keeps the state file.
+//! What is done from time to time: tokens are judged anew, and what is known is written to the state file.
 
 use std::{
     path::Path,
@@ -49,14 +49,14 @@ pub(super) async fn judge(store: Arc<Store>, stop: CancellationToken) {
 /// Keeps the state file, which may lie on a disk that hangs: nothing else waits for it.
 #[derive(Debug, Clone)]
 pub(super) struct Keeper {
-    pub(super) store: Arc<Store>,
-    pub(super) file: Arc<StateFile>,
+    store: Arc<Store>,
+    file: Arc<StateFile>,
     /// Whether the last attempt to write failed, which is said once.
     save_failed: Arc<AtomicBool>,
 }
 
 impl Keeper {
-    /// Of this file.
+    /// Keeps this file.
     pub(super) fn new(store: Arc<Store>, file: Arc<StateFile>) -> Self {
         Self { store, file, save_failed: Arc::default() }
     }

@@ -29,13 +29,13 @@ pub(super) async fn calendar(State(parts): State<Parts>, RawQuery(query): RawQue
     const TYPE: HeaderValue = HeaderValue::from_static("text/calendar; charset=utf-8");
     let filter = Filter::parse(query.as_deref().unwrap_or_default());
     answer::written(move || {
-        let calendar = written(&parts.store.snapshot(), &filter, parts.external_url.as_ref());
+        let calendar = entries(&parts.store.snapshot(), &filter, parts.external_url.as_ref());
         ([(header::CONTENT_TYPE, TYPE)], calendar).into_response()
     })
     .await
 }
 
-fn written(snapshot: &Snapshot, filter: &Filter, external: Option<&ExternalUrl>) -> String {
+fn entries(snapshot: &Snapshot, filter: &Filter, external: Option<&ExternalUrl>) -> String {
     let mut calendar = Calendar::begin();
     calendar.value("VERSION", "2.0");
     calendar.value("PRODID", "-//hex-token-exporter//calendar//EN");
