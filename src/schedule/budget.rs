@@ -33,7 +33,8 @@ struct Inner {
     spread: Duration,
     paused_until: Duration,
     in_flight: u32,
-    ended: VecDeque<Duration>,
+    /// When requests of the last minute ended, in nanoseconds. A large budget remembers thousands.
+    ended: VecDeque<u64>,
     waiting: BTreeMap<(Duration, u64), Arc<Notify>>,
     tickets: u64,
 }
@@ -136,7 +137,7 @@ impl Inner {
             return Turn::WhenCalled;
         }
         let now = self.now();
-        while self.ended.front().is_some_and(|ended| now >= *ended + WINDOW) {
+        while self.leaves(0).is_some_and(|leaves| now >= leaves) {
             self.ended.pop_front();
         }
         let spacing = WINDOW / self.per_minute.max(1);
@@ -148,7 +149,7 @@ impl Inner {
         } else {
             // With n of them too many, the n-th to leave the window makes room.
             let excess = (spent - self.per_minute) as usize;
-            self.ended.get(excess).map(|ended| *ended + WINDOW)
+            self.leaves(excess)
         };
         let Some(room) = room else { return Turn::WhenCalled };
         let earliest = spread.max(room).max(self.paused_until);
@@ -163,6 +164,11 @@ impl Inner {
         self.spread = self.spread.max(now) + spacing;
         self.wake_first();
         Turn::Taken
+    }
+
+    /// When the request that ended as the `n`-th leaves the window.
+    fn leaves(&self, n: usize) -> Option<Duration> {
+        Some(Duration::from_nanos(*self.ended.get(n)?) + WINDOW)
     }
 
     fn wake_first(&self) {
@@ -202,8 +208,8 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut inner = self.budget.lock();
         inner.in_flight -= 1;
-        let now = inner.now();
-        inner.ended.push_back(now);
+        let now = inner.now().as_nanos();
+        inner.ended.push_back(u64::try_from(now).unwrap_or(u64::MAX));
         inner.wake_first();
     }
 }
