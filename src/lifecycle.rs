@@ -33,8 +33,7 @@ pub struct Tasks(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     tracker: TaskTracker,
-    soft: CancellationToken,
-    hard: CancellationToken,
+    stopping: CancellationToken,
     failed: AtomicBool,
 }
 
@@ -44,46 +43,42 @@ impl Tasks {
         Self::default()
     }
 
-    /// Runs a task until it ends or the process must. A task that panics ends the process: half a monitor
+    /// Runs a task until it ends or the process does. A task that panics ends the process: half a monitor
     /// is worse than none.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tripwire = Tripwire { tasks: self.clone(), name, ended: false };
+        let tripwire = Tripwire { tasks: self.clone(), name };
         // On the heap, since a block that waits for what it has been given holds it twice.
-        let mut task = Box::pin(task);
-        self.0.tracker.spawn(async move {
-            tokio::select! {
-                biased;
-                () = tripwire.tasks.0.hard.cancelled() => {}
-                () = &mut task => {}
-            }
-            tripwire.disarm();
-        });
+        let task = Box::pin(task);
+        // And so is this: there is one for each token, and what fits into 128 bytes of the runtime's takes no more.
+        self.0.tracker.spawn(Box::pin(async move {
+            let _tripwire = tripwire;
+            task.await;
+        }));
     }
 
     /// Cancelled when the process is to end.
     pub fn stopping(&self) -> CancellationToken {
-        self.0.soft.clone()
+        self.0.stopping.clone()
     }
 
     /// Asks all tasks to end.
     pub fn stop(&self) {
-        self.0.soft.cancel();
+        self.0.stopping.cancel();
     }
 
     /// Ends the process because a part of it can't go on: half a monitor is worse than none.
     pub fn fail(&self) {
         self.0.failed.store(true, Ordering::Relaxed);
-        self.0.soft.cancel();
+        self.0.stopping.cancel();
     }
 
-    /// Waits for the end of all tasks, and ends those that take longer than `grace`. `true`: all went well.
+    /// Waits for the end of all tasks, and not longer than `grace`: those that are left end with the runtime.
+    /// `true`: all went well.
     pub async fn finish(&self, grace: Duration) -> bool {
-        self.0.soft.cancel();
+        self.0.stopping.cancel();
         self.0.tracker.close();
         if tokio::time::timeout(grace, self.0.tracker.wait()).await.is_err() {
             warn!("some tasks did not end within the grace period and are cut off");
-            self.0.hard.cancel();
-            self.0.tracker.wait().await;
         }
         !self.0.failed.load(Ordering::Relaxed)
     }
@@ -105,18 +100,11 @@ pub async fn off_this_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 struct Tripwire {
     tasks: Tasks,
     name: &'static str,
-    ended: bool,
-}
-
-impl Tripwire {
-    fn disarm(&mut self) {
-        self.ended = true;
-    }
 }
 
 impl Drop for Tripwire {
     fn drop(&mut self) {
-        if !self.ended {
+        if std::thread::panicking() {
             error!(task = self.name, "the task {} has died: the process ends", self.name);
             self.tasks.fail();
         }
@@ -164,7 +152,27 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
+    use std::{future::pending, time::Duration};
+
     use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    use super::Tasks;
+
+    #[tokio::test]
+    async fn a_panic_ends_the_process_and_is_told() {
+        let tasks = Tasks::new();
+        tasks.spawn("dies", async { panic!("on purpose") });
+        tasks.stopping().cancelled().await;
+        assert!(!tasks.finish(Duration::from_secs(10)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_takes_too_long_to_end_is_not_waited_for_and_has_not_failed() {
+        let tasks = Tasks::new();
+        tasks.spawn("ends", async {});
+        tasks.spawn("does not", pending());
+        assert!(tasks.finish(Duration::from_secs(10)).await);
+    }
 
     #[test]
     fn no_core_is_dumped_to_a_file_or_to_a_program() {
