@@ -45,46 +45,65 @@ struct Packed {
     /// Since 1970.
     seconds: u32,
     micros: u32,
+    /// A status has three digits, which leaves bits for whether Hex itself answered and whether it is about a
+    /// project.
     status: u16,
     check: Check,
     reason: Reason,
-    by_hex: bool,
-    is_about_project: bool,
+}
+
+const BY_HEX: u16 = 1 << 15;
+const ABOUT_PROJECT: u16 = 1 << 14;
+
+impl Packed {
+    fn new(entry: &Entry) -> Self {
+        let by_hex = if entry.by_hex { BY_HEX } else { 0 };
+        let about_project = if entry.project.is_some() { ABOUT_PROJECT } else { 0 };
+        Self {
+            seconds: u32::try_from(entry.at.as_second().max(0)).unwrap_or(u32::MAX),
+            micros: u32::try_from(entry.duration.as_micros()).unwrap_or(u32::MAX),
+            status: (entry.status & !(BY_HEX | ABOUT_PROJECT)) | by_hex | about_project,
+            check: entry.check,
+            reason: entry.reason,
+        }
+    }
+
+    fn is_about_project(self) -> bool {
+        self.status & ABOUT_PROJECT != 0
+    }
+
+    fn unpacked(self, project: Option<Name>) -> Entry {
+        Entry {
+            at: Timestamp::from_second(self.seconds.into()).unwrap_or(Timestamp::UNIX_EPOCH),
+            check: self.check,
+            project,
+            reason: self.reason,
+            by_hex: self.status & BY_HEX != 0,
+            status: self.status & !(BY_HEX | ABOUT_PROJECT),
+            duration: Duration::from_micros(self.micros.into()),
+        }
+    }
 }
 
 impl History {
     /// Adds a probe; the oldest goes where there are too many.
     pub fn push(&mut self, entry: Entry) {
-        if self.probes.len() == LENGTH && self.probes.pop_front().is_some_and(|probe| probe.is_about_project)
-        {
+        if self.probes.len() == LENGTH && self.probes.pop_front().is_some_and(Packed::is_about_project) {
             self.projects.remove(0);
         }
         if self.probes.len() == self.probes.capacity() {
             self.probes.reserve_exact(self.probes.len().max(2).min(LENGTH - self.probes.len()));
         }
-        self.probes.push_back(Packed {
-            seconds: u32::try_from(entry.at.as_second().max(0)).unwrap_or(u32::MAX),
-            micros: u32::try_from(entry.duration.as_micros()).unwrap_or(u32::MAX),
-            status: entry.status,
-            check: entry.check,
-            reason: entry.reason,
-            by_hex: entry.by_hex,
-            is_about_project: entry.project.is_some(),
-        });
+        self.probes.push_back(Packed::new(&entry));
         self.projects.extend(entry.project);
     }
 
     /// The probes, newest first.
     pub fn newest_first(&self) -> impl Iterator<Item = Entry> {
         let mut projects = self.projects.iter().rev();
-        self.probes.iter().rev().map(move |probe| Entry {
-            at: Timestamp::from_second(probe.seconds.into()).unwrap_or(Timestamp::UNIX_EPOCH),
-            check: probe.check,
-            project: if probe.is_about_project { projects.next().cloned() } else { None },
-            reason: probe.reason,
-            by_hex: probe.by_hex,
-            status: probe.status,
-            duration: Duration::from_micros(probe.micros.into()),
+        self.probes.iter().rev().map(move |probe| {
+            let project = if probe.is_about_project() { projects.next() } else { None };
+            probe.unpacked(project.cloned())
         })
     }
 }
@@ -102,7 +121,7 @@ mod tests {
             project: project.map(|project| Name::parse(&format!("p{project}")).unwrap()),
             reason: Reason::ALL[number as usize % Reason::ALL.len()],
             by_hex: number.is_multiple_of(3),
-            status: 200,
+            status: [0, 200, 999][number as usize % 3],
             duration: Duration::from_micros(number.into()),
         }
     }
