@@ -110,7 +110,7 @@ pub enum CredentialSource {
     /// In a file.
     File(Arc<Path>),
     /// In an environment variable.
-    Env(String),
+    Env(Arc<str>),
 }
 
 /// A directory of which every file is a token, named after the file.

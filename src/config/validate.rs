@@ -138,7 +138,7 @@ impl Context<'_> {
                 file(token, "credentials_file", text, self.inputs)
                     .map(|path| CredentialSource::File(path.into()))
             }
-            (false, true) => variable(token).map(CredentialSource::Env),
+            (false, true) => variable(token).map(|name| CredentialSource::Env(name.into())),
         }
     }
 
@@ -177,7 +177,7 @@ fn file(section: &Section<'_>, key: &str, text: &str, inputs: &Inputs) -> Option
     Some(inputs.resolve(text))
 }
 
-fn variable(token: &Section<'_>) -> Option<String> {
+fn variable<'a>(token: &Section<'a>) -> Option<&'a str> {
     let name = token.text("credentials_env")?;
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -195,5 +195,5 @@ fn variable(token: &Section<'_>) -> Option<String> {
         );
         return None;
     }
-    Some(name.to_owned())
+    Some(name)
 }

@@ -150,6 +150,7 @@ impl<P: Prober> Scheduler<P> {
             }
             stays
         });
+        let mut hired = BTreeMap::new();
         for assignment in tokens {
             let name = assignment.spec.name.clone();
             if let Some(desk) = desks.get(&name) {
@@ -159,9 +160,11 @@ impl<P: Prober> Scheduler<P> {
                     desk.changed.notify_one();
                 }
             } else if let Some(desk) = self.employ(assignment) {
-                desks.insert(name, desk);
+                hired.insert(name, desk);
             }
         }
+        // A tree that takes in another is written anew, without room to spare.
+        desks.append(&mut hired);
     }
 
     /// Asks for the due checks of a token now. Resolves when they are done; a probe that is under way

@@ -122,6 +122,7 @@ impl Store {
         let mut before = std::mem::take(&mut inner.tokens);
         let tokens: Vec<_> = tokens.into_iter().map(|(spec, it)| (spec, self.describe(&it), it)).collect();
         let renamed = renames(&before, &tokens);
+        let mut views = Vec::with_capacity(tokens.len());
         for (spec, credential, source) in tokens {
             let kind = match &source {
                 Credential::Loaded { secret, .. } => secret.kind(),
@@ -145,8 +146,10 @@ impl Store {
             if let Some(workspace) = inner.workspaces.get_mut(&spec.workspace.name) {
                 workspace.note_trouble(&spec.name, &view.record);
             }
-            inner.tokens.insert(spec.name.clone(), view);
+            views.push((spec.name.clone(), view));
         }
+        // At once, which fills a tree's nodes; one after the other leaves half of them empty.
+        inner.tokens = views.into_iter().collect();
     }
 
     /// Notes how a load of the configuration went.
