@@ -15,11 +15,9 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{
         Config, Environment, Finding, Source,
-        watch::{Desired, Reloader, Watcher},
-        web::{
-            WebConfig,
-            watch::{WebReloader, WebWatcher},
-        },
+        reload::Reloader,
+        watch::{Desired, Watcher},
+        web::{WebConfig, watch::WebWatcher},
     },
     domain::{Cadence, DigestKey, Name, Shard},
     http::{
@@ -105,7 +103,7 @@ impl App {
             clock.clone(),
             own.clone(),
             tasks.clone(),
-            move || reloader.reread_credentials(),
+            move || reloader.look_soon(),
         ));
         let conductor = Arc::new(Conductor {
             shard,
@@ -195,7 +193,7 @@ fn connect(prober: &HexProber, config: &Config) -> Vec<Finding> {
 fn watch_web(
     tasks: &Tasks,
     path: Option<PathBuf>,
-) -> anyhow::Result<(watch::Receiver<Arc<WebConfig>>, Option<WebReloader>)> {
+) -> anyhow::Result<(watch::Receiver<Arc<WebConfig>>, Option<Reloader>)> {
     let Some(path) = path else { return Ok((watch::channel(Arc::default()).1, None)) };
     let (watcher, reloader, web) = WebWatcher::start(path).context("the web configuration cannot be used")?;
     tasks.spawn("web config watcher", watcher.run(tasks.stopping()));
@@ -235,7 +233,7 @@ fn serve(
 #[derive(Debug, Clone)]
 struct Reloads {
     config: Reloader,
-    web: Option<WebReloader>,
+    web: Option<Reloader>,
     desired: watch::Receiver<Arc<Desired>>,
     /// The generation of what is desired that is in force.
     in_force: watch::Receiver<u64>,

@@ -159,7 +159,7 @@ fn a_token_takes_little_memory_and_a_probe_few_allocations() {
     let token = store.token(&fleet.tokens[0].spec.name).unwrap();
     assert_eq!(token.history.newest_first().count(), history::LENGTH);
     let bytes = u64::try_from(employed.bytes_current + lived.bytes_current).unwrap() / TOKENS as u64;
-    assert!(bytes <= 2_500, "{bytes} bytes a token");
+    assert!(bytes <= 2_300, "{bytes} bytes a token");
     let allocations = pass(HOUR).count_total;
     assert!(allocations <= PROBES * 8, "{allocations} allocations for {PROBES} probes");
     drop(scheduler);

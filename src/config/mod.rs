@@ -29,6 +29,7 @@ mod gather;
 mod inputs;
 pub mod keys;
 mod layers;
+pub mod reload;
 mod section;
 mod settings;
 mod validate;

@@ -8,7 +8,7 @@
 use std::{cmp::Ordering, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,14 +16,9 @@ use super::{
     gather::{Gathered, Gatherer},
     inputs::Inputs,
     load_recorded,
+    reload::{LOOK_EVERY, Looks, Reloader, Reread},
 };
-use crate::{clock::Clock, lifecycle::off_this_thread};
-
-/// The longest that a change of a file goes unnoticed.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// Reloads that may wait for their turn.
-const WAITING_RELOADS: usize = 8;
+use crate::clock::Clock;
 
 /// What is to run now.
 #[derive(Debug, Clone)]
@@ -47,49 +42,15 @@ pub struct Reload {
     pub last_success: Timestamp,
 }
 
-/// Why a reload did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// The configuration is wrong. The one in force stays.
-    #[error(transparent)]
-    Refused(#[from] ConfigErrors),
-    /// The process is about to end.
-    #[error("the process is shutting down")]
-    ShuttingDown,
-}
-
-/// Asks the [`Watcher`] to look now.
-#[derive(Debug, Clone)]
-pub struct Reloader {
-    reloads: mpsc::Sender<oneshot::Sender<Result<(), ConfigErrors>>>,
-    nudge: Arc<Notify>,
-}
-
-impl Reloader {
-    /// Reads the configuration, the directories and the credentials again, and waits for what comes of it.
-    pub async fn reload(&self) -> Result<(), ReloadError> {
-        let (answer, outcome) = oneshot::channel();
-        self.reloads.send(answer).await.map_err(|_| ReloadError::ShuttingDown)?;
-        Ok(outcome.await.map_err(|_| ReloadError::ShuttingDown)??)
-    }
-
-    /// Has the credentials read again soon, as when Hex has just rejected one. Does not wait.
-    pub fn reread_credentials(&self) {
-        self.nudge.notify_one();
-    }
-}
-
 /// Looks for changes until it is stopped.
 pub struct Watcher {
-    current: Current,
-    published: watch::Sender<Arc<Desired>>,
-    reloads: mpsc::Receiver<oneshot::Sender<Result<(), ConfigErrors>>>,
-    nudge: Arc<Notify>,
+    publisher: Publisher,
+    looks: Looks,
 }
 
 impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watcher").field("desired", &self.current.desired).finish_non_exhaustive()
+        f.debug_struct("Watcher").field("desired", &self.publisher.current.desired).finish_non_exhaustive()
     }
 }
 
@@ -105,41 +66,33 @@ impl Watcher {
     ) -> Result<(Self, Reloader, watch::Receiver<Arc<Desired>>), ConfigErrors> {
         let current = Current::start(source, environment, clock, Box::new(accept))?;
         let (published, desired) = watch::channel(Arc::new(current.desired.clone()));
-        let (ask, reloads) = mpsc::channel(WAITING_RELOADS);
-        let nudge = Arc::new(Notify::new());
-        let reloader = Reloader { reloads: ask, nudge: Arc::clone(&nudge) };
-        Ok((Self { current, published, reloads, nudge }, reloader, desired))
+        let (looks, reloader) = Looks::new();
+        Ok((Self { publisher: Publisher { current, published }, looks }, reloader, desired))
     }
 
     /// Publishes every change, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(self.look_again_and_again()).await;
+        stop.run_until_cancelled(self.looks.take(self.publisher)).await;
+    }
+}
+
+/// Tells others what is in force.
+struct Publisher {
+    current: Current,
+    published: watch::Sender<Arc<Desired>>,
+}
+
+impl Reread for Publisher {
+    fn look_every(&self) -> Duration {
+        LOOK_EVERY.min(self.current.desired.config.cadence.interval)
     }
 
-    async fn look_again_and_again(self) {
-        let Self { mut current, published, mut reloads, nudge } = self;
-        loop {
-            let asked = tokio::select! {
-                () = tokio::time::sleep(current.look_every()) => None,
-                () = nudge.notified() => None,
-                Some(answer) = reloads.recv() => Some(answer),
-            };
-            let reload = asked.is_some();
-            // A network mount may hang: no thread that serves anything waits for it.
-            let outcome;
-            (current, outcome) = off_this_thread(move || {
-                let outcome = current.look(reload);
-                (current, outcome)
-            })
-            .await;
-            if current.desired.generation != published.borrow().generation {
-                published.send_replace(Arc::new(current.desired.clone()));
-            }
-            if let Some(answer) = asked {
-                // Whoever asked may have left.
-                let _ = answer.send(outcome);
-            }
+    fn look(&mut self, reload: bool) -> Result<(), ConfigErrors> {
+        let outcome = self.current.look(reload);
+        if self.current.desired.generation != self.published.borrow().generation {
+            self.published.send_replace(Arc::new(self.current.desired.clone()));
         }
+        outcome
     }
 }
 
@@ -190,10 +143,6 @@ impl Current {
         };
         current.say(&found.warnings);
         Ok(current)
-    }
-
-    fn look_every(&self) -> Duration {
-        LOOK_EVERY.min(self.desired.config.cadence.interval)
     }
 
     /// Reads what may have changed, and the configuration in any case where a `reload` is asked for.

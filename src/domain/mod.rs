@@ -20,6 +20,7 @@ pub mod secret;
 pub mod shard;
 mod small_map;
 pub mod state;
+mod steady_hash;
 pub mod token;
 
 pub use cadence::Cadence;
@@ -34,4 +35,5 @@ pub use scope::{Check, Method, Question, Scope, Uuid};
 pub use secret::{Credential, CredentialProblem, Digest, DigestKey, Secret};
 pub use shard::Shard;
 pub use state::TokenState;
+pub use steady_hash::steady_hash;
 pub use token::{DeclaredExpiry, Kind, TokenSpec, Workspace};

@@ -3,7 +3,7 @@
 //! Every process hashes every token's name with every shard's number, and the highest weight wins
 //! (rendezvous hashing): all agree without talking, and a further shard takes over only its fair part.
 
-use super::Name;
+use super::{Name, steady_hash};
 
 /// One process among several that share a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +49,10 @@ impl Shard {
     }
 }
 
-/// The same on every machine and in every version: FNV-1a of the name, mixed with the shard's number by
+/// The same on every machine and in every version: the hash of the name, mixed with the shard's number by
 /// the finalizer of `MurmurHash3`.
 fn weight(token: &Name, shard: u32) -> u64 {
-    let name = token.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let name = steady_hash(token.as_str().bytes());
     let mut mixed = name ^ (u64::from(shard) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for factor in [0xff51_afd7_ed55_8ccd_u64, 0xc4ce_b9fe_1a85_ec53] {
         mixed = (mixed ^ (mixed >> 33)).wrapping_mul(factor);

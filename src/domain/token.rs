@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Name, Scope, Secret, Uuid};
+use super::{Check, Name, Scope, Secret, Uuid};
 
 /// One configured Hex API token, without its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +36,36 @@ pub struct TokenSpec {
 }
 
 impl TokenSpec {
-    /// The read scopes that are not required and looked for all the same. Those that are bound to a project need
-    /// one.
-    pub fn excess_scopes(&self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.into_iter().filter(|scope| {
-            self.least_privilege
-                && *scope != Scope::ProjectsRun
-                && !self.required_scopes.contains(scope)
-                && (!scope.is_project_bound() || !self.projects.is_empty())
+    /// Whether a check is asked for, of a token of whatever kind.
+    pub fn asks(&self, check: Check) -> bool {
+        match (check, check.scope()) {
+            (Check::Identity, _) => true,
+            (Check::ProjectVisible, _) => !self.projects.is_empty(),
+            (Check::DryRunGuard, _) => self.asks(Check::ProjectsRun),
+            (_, Some(scope)) => self.checked_scopes(Kind::Unknown).any(|checked| checked == scope),
+            (_, None) => false,
+        }
+    }
+
+    /// The scopes that are looked for: those that are required, and where least privilege is wanted, others. A
+    /// personal token has none beyond its user's rights, so there nothing but what is required is looked for.
+    pub fn checked_scopes(&self, kind: Kind) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| {
+            self.required_scopes.contains(scope) || (kind != Kind::Personal && self.is_excess(*scope))
         })
+    }
+
+    /// The read scopes that are not required and looked for all the same.
+    pub fn excess_scopes(&self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(|scope| self.is_excess(*scope))
+    }
+
+    /// Those that are bound to a project need one.
+    fn is_excess(&self, scope: Scope) -> bool {
+        self.least_privilege
+            && scope != Scope::ProjectsRun
+            && !self.required_scopes.contains(&scope)
+            && (!scope.is_project_bound() || !self.projects.is_empty())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::Moment;
+use crate::domain::{Moment, steady_hash};
 
 /// Where uptime zero lies on the wall clock, in time since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +32,10 @@ impl Anchor {
     }
 }
 
-/// The seed of a rhythm: the same for the same words on every machine and in every version (FNV-1a).
+/// The seed of a rhythm: the same for the same words on every machine and in every version.
 pub fn seed(words: &[&str]) -> u64 {
-    words.iter().flat_map(|word| word.bytes().chain([0xff])).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    // No text holds the byte that ends each.
+    steady_hash(words.iter().flat_map(|word| word.bytes().chain([0xff])))
 }
 
 #[cfg(test)]

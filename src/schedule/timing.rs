@@ -10,7 +10,7 @@ use super::{
     plan::{EXCESS_INTERVAL, RUN_RETRY},
 };
 use crate::domain::{
-    Cadence, Check, Kind, Method, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid,
+    Cadence, Check, Method, Moment, Name, Question, Reason, Scope, TokenRecord, TokenSpec, Uuid,
     finding::ProjectFinding, heard::Try, life::Life,
 };
 
@@ -171,7 +171,7 @@ impl Timing<'_> {
     pub fn intervals(&self) -> impl Iterator<Item = (Check, Duration)> + Clone + use<> {
         let mut intervals = [None; Check::ALL.len()];
         intervals[Check::Identity as usize] = Some(self.stretched(self.cadence.scope_interval));
-        for check in self.wanted_scopes().map(Scope::check) {
+        for check in self.checked_scopes().map(Scope::check) {
             let bound = check.is_about_project().then(|| self.spec.projects.keys().map(Some));
             let projects = bound.into_iter().flatten();
             let alone = (!check.is_about_project()).then_some(None);
@@ -279,16 +279,13 @@ impl Timing<'_> {
         })
     }
 
-    /// The required scopes, and those that are looked for besides.
-    fn wanted_scopes(&self) -> impl Iterator<Item = Scope> {
-        let has_scopes = self.record.kind() != Kind::Personal;
-        let excess = self.spec.excess_scopes().filter(move |_| has_scopes);
-        self.spec.required_scopes.iter().copied().chain(excess)
+    fn checked_scopes(&self) -> impl Iterator<Item = Scope> {
+        self.spec.checked_scopes(self.record.kind())
     }
 
     fn scopes(&self) -> impl Iterator<Item = Due> {
         let usable = self.usable().next();
-        self.wanted_scopes().filter_map(move |scope| {
+        self.checked_scopes().filter_map(move |scope| {
             let check = scope.check();
             if scope == Scope::ProjectsRun || check == self.record.life_check() {
                 return None;

@@ -139,7 +139,7 @@ impl Store {
                         None => fresh(&spec, credential, kind, now, &remembered),
                     };
                     let before = known.as_ref().map_or(&spec, |known| &known.spec);
-                    view.record.conform(before, &spec, |check| asks(&spec, check), now, hex_now);
+                    view.record.conform(before, &spec, |check| spec.asks(check), now, hex_now);
                     Arc::new(view)
                 }
             };
@@ -369,18 +369,5 @@ pub fn tell_change(token: &Name, before: TokenState, after: TokenState) {
         info!(%token, from, to, "{token} is now {to}, was {from}");
     } else {
         warn!(%token, from, to, "{token} is now {to}, was {from}");
-    }
-}
-
-/// Whether the configuration of a token asks for a check.
-pub fn asks(spec: &TokenSpec, check: Check) -> bool {
-    match (check, check.scope()) {
-        (Check::Identity, _) => true,
-        (Check::ProjectVisible, _) => !spec.projects.is_empty(),
-        (Check::DryRunGuard, _) => asks(spec, Check::ProjectsRun),
-        (_, Some(scope)) => {
-            spec.required_scopes.contains(&scope) || spec.excess_scopes().any(|excess| excess == scope)
-        }
-        (_, None) => false,
     }
 }

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use super::history::{Entry, History};
 use crate::domain::{
-    Check, Course, CredentialProblem, Digest, Kind, Moment, Name, Reason, Scope, TokenRecord, TokenSpec,
-    Workspace,
+    Check, Course, CredentialProblem, Digest, Moment, Name, Reason, Scope, TokenRecord, TokenSpec, Workspace,
 };
 
 /// Everything at one moment. Cheap to take and to hold: tokens are shared, never copied.
@@ -117,19 +116,14 @@ impl TokenView {
 
     /// How many read scopes are granted and not required. `None` where nothing is known of any.
     pub fn excess_read_scopes(&self) -> Option<usize> {
-        let has_scopes = self.record.kind() != Kind::Personal;
-        let looked_for = self.spec.excess_scopes().filter(|_| has_scopes);
-        let known = looked_for.filter_map(|scope| self.record.granted(&self.spec, scope));
+        let excess = self.checked_scopes().filter(|scope| !self.spec.required_scopes.contains(scope));
+        let known = excess.filter_map(|scope| self.record.granted(&self.spec, scope));
         known.fold(None, |count, granted| Some(count.unwrap_or(0) + usize::from(granted)))
     }
 
-    /// The scopes that are looked for, because they are required or least privilege is. A personal token
-    /// has none beyond its user's rights, so nothing but what is required is looked for there.
+    /// The scopes that are looked for, because they are required or least privilege is.
     pub fn checked_scopes(&self) -> impl Iterator<Item = Scope> {
-        let looks = self.record.kind() != Kind::Personal;
-        Scope::ALL.into_iter().filter(move |scope| {
-            self.spec.required_scopes.contains(scope) || (looks && super::asks(&self.spec, scope.check()))
-        })
+        self.spec.checked_scopes(self.record.kind())
     }
 
     /// What is settled of the listed projects. Nothing while `projects_read` is denied, required or not, since

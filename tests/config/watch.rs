@@ -6,7 +6,8 @@ use hex_token_exporter::{
     clock::Clock,
     config::{
         Config, Environment, Finding, Source,
-        watch::{Desired, ReloadError, Reloader, Watcher},
+        reload::{ReloadError, Reloader},
+        watch::{Desired, Watcher},
     },
     domain::{Credential, CredentialProblem, Moment},
 };
@@ -126,7 +127,7 @@ async fn a_nudge_is_followed_at_once() {
     watched(place.source(), Environment::default(), async |mut watched| {
         let start = Instant::now();
         place.write("secret", "two");
-        watched.reloader.reread_credentials();
+        watched.reloader.look_soon();
         watched.change().await;
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
         assert!(holds(&watched.credential(), "two"));

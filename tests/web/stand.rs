@@ -17,7 +17,7 @@ use axum::{
     routing::get,
 };
 use hex_token_exporter::{
-    config::web::watch::{WebReloader, WebWatcher},
+    config::{reload::Reloader, web::watch::WebWatcher},
     http::server::{Limits, Server},
 };
 use hyper::{Request, client::conn::http2};
@@ -55,7 +55,7 @@ pub(crate) struct Stand {
     pub(crate) release: Arc<Notify>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: JoinSet<()>,
-    reloader: WebReloader,
+    reloader: Reloader,
 }
 
 impl Stand {
