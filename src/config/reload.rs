@@ -59,22 +59,22 @@ pub(super) trait Reread: Send + 'static {
     fn look(&mut self, reload: bool) -> Result<(), ConfigErrors>;
 }
 
-/// The looks that are asked for.
+/// The looks that are due.
 pub(super) struct Looks {
     reloads: mpsc::Receiver<Answer>,
     hint: Arc<Notify>,
 }
 
 impl Looks {
-    /// With the one who asks for them.
+    /// With the one who can ask for them.
     pub(super) fn new() -> (Self, Reloader) {
         let (ask, reloads) = mpsc::channel(WAITING_RELOADS);
         let hint = Arc::new(Notify::new());
         (Self { reloads, hint: hint.clone() }, Reloader { reloads: ask, hint })
     }
 
-    /// Has `input` looked at again and again.
-    pub(super) async fn take(mut self, mut input: impl Reread) {
+    /// Has `input` read again whenever one is due.
+    pub(super) async fn serve(mut self, mut input: impl Reread) {
         loop {
             let asked = tokio::select! {
                 () = tokio::time::sleep(input.look_every()) => None,

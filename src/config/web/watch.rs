@@ -36,7 +36,7 @@ impl WebWatcher {
 
     /// Publishes every change, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(self.looks.take(self.publisher)).await;
+        stop.run_until_cancelled(self.looks.serve(self.publisher)).await;
     }
 }
 
