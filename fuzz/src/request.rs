@@ -139,15 +139,8 @@ fn answer(status: u16) -> Seen {
     let ok = status < 300;
     let facts = Facts::Identity { exp: Exp::Null, org_id: None, describes_user: false };
     Seen::Answer(Answer {
-        status,
         json_content: true,
-        bearer_challenge: false,
-        cached: false,
-        date: None,
-        retry_after: None,
-        quota: None,
-        moved_within_hex: false,
-        body: Form::Object { error_form: !ok, names_plan: false, expected_key: ok, facts },
+        ..Answer::bare(status, Form::Object { error_form: !ok, names_plan: false, expected_key: ok, facts })
     })
 }
 

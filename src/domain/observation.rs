@@ -80,6 +80,23 @@ pub struct Answer {
     pub body: Body,
 }
 
+impl Answer {
+    /// One that nothing but its status and its body tells of.
+    pub fn bare(status: u16, body: Body) -> Self {
+        Self {
+            status,
+            json_content: false,
+            bearer_challenge: false,
+            cached: false,
+            date: None,
+            retry_after: None,
+            quota: None,
+            moved_within_hex: false,
+            body,
+        }
+    }
+}
+
 /// What rate-limit headers tell. Hex documents that they exist, and not their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {

@@ -10,17 +10,7 @@ fn object(error_form: bool, names_plan: bool, expected_key: bool) -> Body {
 }
 
 fn answer(status: u16, body: Body) -> Answer {
-    Answer {
-        status,
-        json_content: true,
-        bearer_challenge: false,
-        cached: false,
-        date: None,
-        retry_after: None,
-        quota: None,
-        moved_within_hex: false,
-        body,
-    }
+    Answer { json_content: true, ..Answer::bare(status, body) }
 }
 
 fn observed(check: Check, seen: Seen) -> Observation {

@@ -72,25 +72,11 @@ async fn receive(response: &mut Response) -> Result<Vec<u8>, Body> {
 fn unanswered(error: reqwest::Error) -> Seen {
     let error = error.without_url();
     if failure::is_proxy_challenge(&error) {
-        return Seen::Answer(proxy_challenge());
+        // What a proxy answers instead of opening a tunnel. The client keeps its status alone.
+        return Seen::Answer(Answer::bare(407, Body::Other));
     }
     let failure = failure::of(&error);
     // The observation keeps the class alone; whoever looks for the cause needs the words.
     tracing::debug!(?failure, cause = failure::root(&error), "a request got no answer");
     Seen::Failed(failure)
-}
-
-/// What a proxy answers instead of opening a tunnel. The client keeps its status alone.
-fn proxy_challenge() -> Answer {
-    Answer {
-        status: 407,
-        json_content: false,
-        bearer_challenge: false,
-        cached: false,
-        date: None,
-        retry_after: None,
-        quota: None,
-        moved_within_hex: false,
-        body: Body::Other,
-    }
 }

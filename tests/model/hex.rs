@@ -238,14 +238,7 @@ fn error(status: u16, names_plan: bool) -> Seen {
 
 fn answer(status: u16, body: Body) -> Seen {
     Seen::Answer(Answer {
-        status,
         json_content: !matches!(body, Body::Html | Body::UnauthorizedText),
-        bearer_challenge: false,
-        cached: false,
-        date: None,
-        retry_after: None,
-        quota: None,
-        moved_within_hex: false,
-        body,
+        ..Answer::bare(status, body)
     })
 }

@@ -122,15 +122,8 @@ impl Script {
 pub(crate) fn answer(status: u16, facts: Facts) -> Seen {
     let ok = status < 300;
     Seen::Answer(Answer {
-        status,
         json_content: true,
-        bearer_challenge: false,
-        cached: false,
-        date: None,
-        retry_after: None,
-        quota: None,
-        moved_within_hex: false,
-        body: Body::Object { error_form: !ok, names_plan: false, expected_key: ok, facts },
+        ..Answer::bare(status, Body::Object { error_form: !ok, names_plan: false, expected_key: ok, facts })
     })
 }
 

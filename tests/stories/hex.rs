@@ -307,15 +307,5 @@ fn object(status: u16, expected_key: bool, names_plan: bool, facts: Facts) -> Se
 }
 
 fn answer(status: u16, body: Body) -> Seen {
-    Seen::Answer(Answer {
-        status,
-        json_content: !matches!(body, Body::Html),
-        bearer_challenge: false,
-        cached: false,
-        date: None,
-        retry_after: None,
-        quota: None,
-        moved_within_hex: false,
-        body,
-    })
+    Seen::Answer(Answer { json_content: !matches!(body, Body::Html), ..Answer::bare(status, body) })
 }

@@ -96,15 +96,8 @@ pub(crate) fn fine(question: Question) -> Observation {
         _ => Facts::Projects { count: 1, more: true },
     };
     let seen = Seen::Answer(Answer {
-        status: 200,
         json_content: true,
-        bearer_challenge: false,
-        cached: false,
-        date: None,
-        retry_after: None,
-        quota: None,
-        moved_within_hex: false,
-        body: Body::Object { error_form: false, names_plan: false, expected_key: true, facts },
+        ..Answer::bare(200, Body::Object { error_form: false, names_plan: false, expected_key: true, facts })
     });
     Observation { question, seen, duration: Duration::from_micros(123_456), phases: Phases::default() }
 }

@@ -139,14 +139,8 @@ fn object(status: u16, facts: Facts) -> Seen {
 
 fn answer(status: u16, body: Body) -> Seen {
     Seen::Answer(Answer {
-        status,
         json_content: matches!(body, Body::Object { .. }),
         bearer_challenge: matches!(body, Body::UnauthorizedText),
-        cached: false,
-        date: None,
-        retry_after: None,
-        quota: None,
-        moved_within_hex: false,
-        body,
+        ..Answer::bare(status, body)
     })
 }
