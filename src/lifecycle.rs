@@ -26,6 +26,15 @@ pub fn forbid_core_dumps() -> std::io::Result<()> {
     Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }
 
+/// Lets the process open as many files as it may at all, since connections to its port must not take those that
+/// its probes need. Returns how many that are; `None`: no limit.
+pub fn raise_file_limit() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    if setrlimit(Resource::Nofile, raised).is_ok() { maximum } else { current }
+}
+
 /// The tasks of the process. Ending is asked for softly first: what is under way may finish.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks(Arc<Shared>);

@@ -9,15 +9,24 @@ use crate::{
     app::{App, Options},
     config::Environment,
     domain::Shard,
-    lifecycle::Signals,
+    lifecycle::{self, Signals},
     telemetry,
 };
+
+/// Room for all connections to our port, and for as many probes as may be under way at once.
+const ENOUGH_FILES: u64 = 1024;
 
 pub(super) fn run(args: &RunArgs, environment: Environment) -> anyhow::Result<ExitCode> {
     // Read here and not by clap, which would repeat what it refuses.
     let external_url = args.external_url.as_deref().map(str::parse).transpose();
     let external_url = external_url.context("--web.external-url")?;
     telemetry::start(args.log.level, args.log.format);
+    if let Some(files) = lifecycle::raise_file_limit().filter(|files| *files < ENOUGH_FILES) {
+        tracing::warn!(
+            "only {files} files may be open at once, so connections to our port can keep probes from being made; \
+             allow {ENOUGH_FILES} (ulimit -n, LimitNOFILE)"
+        );
+    }
     block_on(async {
         let signals = Signals::listen()?;
         let mut listeners = Vec::new();

@@ -107,10 +107,11 @@ impl Gate {
             let refusal = "another site may not ask for this";
             return Err(answer::text(StatusCode::FORBIDDEN, refusal));
         }
-        self.in_flight
-            .enter(head.uri.path())
-            .await
-            .map_err(|TooMany| again(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way"))
+        self.in_flight.enter(head.uri.path()).await.map_err(|TooMany| {
+            let refusal = again(StatusCode::SERVICE_UNAVAILABLE, "too many requests are under way");
+            // Others can use the connection until this one comes again.
+            with(header::CONNECTION, HeaderValue::from_static("close"), refusal)
+        })
     }
 
     /// Takes one of the tokens of the bucket, where there is any.

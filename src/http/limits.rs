@@ -275,12 +275,15 @@ impl InFlight {
 
     /// A part in the server's work, in turn. Clients that do not read their answers give way. `None`: this
     /// path costs nothing.
+    ///
+    /// A probe may wait for minutes, by its caller's choice: whoever waited for its turn would keep a connection
+    /// for as long, and all of them together keep everybody out.
     pub(super) async fn enter(&self, path: &str) -> Result<Option<OwnedSemaphorePermit>, TooMany> {
-        let part = match path {
+        match path {
             "/-/healthy" | "/-/ready" => return Ok(None),
-            "/probe" => &self.probes,
-            _ => &self.requests,
-        };
+            "/probe" => return self.probes.clone().try_acquire_owned().map(Some).map_err(|_| TooMany),
+            _ => {}
+        }
         let relief = async {
             loop {
                 self.connections.close_slow_reader();
@@ -290,7 +293,7 @@ impl InFlight {
         let turn = async {
             tokio::select! {
                 biased;
-                turn = part.clone().acquire_owned() => turn,
+                turn = self.requests.clone().acquire_owned() => turn,
                 never = relief => never,
             }
         };

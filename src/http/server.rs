@@ -23,7 +23,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
-    time::sleep,
+    time::{Instant, sleep},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,9 @@ const MAX_STREAMS: u32 = 16;
 
 /// After a failure to accept that time may cure.
 const BREATHER: Duration = Duration::from_millis(100);
+
+/// How often such a failure is told of.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// What is said to those who speak HTTP where TLS is served.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -83,7 +86,7 @@ impl Server {
     /// answered. How long that may take is for the caller to bound: dropping the future ends all.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
         let mut guests = JoinSet::new();
-        let mut is_short = false;
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -96,7 +99,6 @@ impl Server {
             };
             match accepted {
                 Ok((socket, _)) => {
-                    is_short = false;
                     let id = self.next.fetch_add(1, Ordering::Relaxed);
                     let admitted = shutdown.run_until_cancelled(self.connections.admit(id)).await;
                     let Some(place) = admitted else { break };
@@ -106,10 +108,11 @@ impl Server {
                     debug!("a client left before it was accepted: {error}");
                 }
                 Err(error) if is_want_of_descriptors(&error) => {
-                    if !is_short {
-                        warn!("no connection can be accepted for now: {error}");
+                    // Where there are few, some connections are accepted all the same.
+                    if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+                        warn!("connections cannot be accepted for want of file descriptors: {error}");
+                        told = Some(Instant::now());
                     }
-                    is_short = true;
                     self.connections.close_longest_waiting();
                     sleep(BREATHER).await;
                 }
@@ -135,7 +138,7 @@ impl Server {
                 socket.write_all(SPEAK_TLS).await?;
                 return Err(io::Error::other("HTTP where TLS is served"));
             }
-            TlsAcceptor::from(tls).accept(socket).await
+            TlsAcceptor::from(tls.config).accept(socket).await
         };
         let shaken = tokio::select! {
             biased;

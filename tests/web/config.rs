@@ -100,6 +100,20 @@ fn little_is_enough() {
 }
 
 #[test]
+fn hashes_whose_checks_take_different_times_are_told_of() {
+    let hash = |cost| bcrypt::hash("x", cost).unwrap();
+    for (costs, told) in [([4, 4], false), ([4, 5], true)] {
+        let [ada, bob] = costs.map(hash);
+        let (_, warnings) = load(&format!("basic_auth_users: {{ada: '{ada}', bob: '{bob}'}}")).unwrap();
+        assert_eq!(
+            warnings.iter().any(|warning| warning.contains("bcrypt costs differ")),
+            told,
+            "{warnings:?}"
+        );
+    }
+}
+
+#[test]
 fn all_that_is_wrong_is_told_with_its_place_and_without_its_value() {
     const TLS: &str = "tls_server_config: {cert_file: server.pem, key_file: server.key";
     let cases: &[(String, &[&str])] = &[

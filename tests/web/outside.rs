@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    exporter::Exporter,
+    exporter::{self, Exporter},
     pki::{self, Authority, dns},
     stand::{Answer, Client, get_http2, within},
 };
@@ -217,4 +217,18 @@ async fn no_password_hash_or_key_is_logged_however_much_is() {
     for canary in ["canary", "cHJvbWV0aGV1", "eHJvbWV0aGV1", &hash[7..], key.lines().nth(1).unwrap()] {
         assert!(!log.contains(canary) && !refused.text.contains(canary), "{canary} is in the log");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_files_may_be_open_as_the_system_allows_and_too_few_are_told_of() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.yaml");
+    fs::write(&config, "tokens: {airflow: {credentials_file: none}}").unwrap();
+    let mut most = Vec::new();
+    for limits in ["ulimit -n 2000", "ulimit -n 2000; ulimit -Sn 200", "ulimit -n 300"] {
+        let exporter = Exporter::run(Exporter::command(limits).arg("--config.file").arg(&config));
+        most.push(exporter::value(&exporter.metrics().await, "process_max_fds"));
+        assert_eq!(exporter.said().contains("only 300 files"), most.len() == 3, "{limits}");
+    }
+    assert_eq!(most, [Some(2000.0), Some(2000.0), Some(300.0)]);
 }

@@ -1,6 +1,6 @@
 //! A web configuration that changes while connections are open.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -79,6 +79,28 @@ async fn tls_and_client_certificates_can_be_switched_on_and_off() {
     stand.reload("").await.unwrap();
     let answer = Answer::of(stand.connect().await, "GET /ok HTTP/1.1\r\nHost: localhost\r\n").await;
     assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn no_protection_falls_because_a_file_was_emptied() {
+    let strict = TLS.replace('}', ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem}");
+    let user = format!("basic_auth_users: {{ada: '{}'}}\n", bcrypt::hash("x", 4).unwrap());
+    let stand = Stand::start(&format!("{strict}{user}")).await;
+    let ask = "GET /ok HTTP/1.1\r\nHost: localhost\r\n";
+    for left in ["", "# emptied\n", TLS, &strict, &user, &format!("{TLS}{user}")] {
+        fs::write(stand.path("web.yml"), left).unwrap();
+        // Longer than it takes to be seen, in no time.
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        tokio::time::resume();
+        assert!(stand.connect_tls(Client::default()).await.is_err(), "{left}");
+        let client = Client::with(stand.authority.client(dns("ada")));
+        let stream = client.connect(stand.address, &stand.authority.pem()).await.unwrap();
+        assert_eq!(Answer::of(stream, ask).await.status, 401, "{left}");
+    }
+    // Who asks for it gets it.
+    stand.reload("").await.unwrap();
+    assert_eq!(Answer::of(stand.connect().await, ask).await.status, 200);
 }
 
 #[tokio::test]

@@ -179,6 +179,12 @@ impl Client {
     }
 
     pub(crate) async fn connect(self, address: SocketAddr, ca: &str) -> io::Result<TlsStream<TcpStream>> {
+        let socket = TcpStream::connect(address).await?;
+        self.connector(ca).connect("localhost".try_into().unwrap(), socket).await
+    }
+
+    /// What several connections of one client share: it resumes sessions where the server does.
+    pub(crate) fn connector(self, ca: &str) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -196,8 +202,7 @@ impl Client {
             }
         };
         config.alpn_protocols = self.alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        let socket = TcpStream::connect(address).await?;
-        TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), socket).await
+        TlsConnector::from(Arc::new(config))
     }
 }
 

@@ -1,7 +1,11 @@
 //! TLS: versions, client certificates, alternative names, HTTP/2.
 
 use rcgen::SanType;
-use rustls::version::{TLS12, TLS13};
+use rustls::{
+    HandshakeKind,
+    version::{TLS12, TLS13},
+};
+use tokio::net::TcpStream;
 
 use crate::{
     pki::{Authority, dns},
@@ -147,6 +151,36 @@ async fn http2_is_spoken_unless_it_is_switched_off() {
         assert_eq!(chosen.as_deref(), Some(if speaks { &b"h2"[..] } else { b"http/1.1" }), "{more}");
         if speaks {
             assert_eq!(get_http2(stream, "/ok", "").await, 200);
+        }
+    }
+}
+
+/// How a client that has connected before does so once more.
+async fn second_handshake(stand: &Stand, client: Client) -> HandshakeKind {
+    let connector = client.connector(&stand.authority.pem());
+    let mut kind = None;
+    for _ in 0..2 {
+        let socket = TcpStream::connect(stand.address).await.unwrap();
+        let mut stream = connector.connect("localhost".try_into().unwrap(), socket).await.unwrap();
+        // What would resume a session comes with the answer.
+        let answer = Answer::of(&mut stream, "GET /ok HTTP/1.1\r\nHost: localhost\r\n").await;
+        assert_eq!(answer.status, 200);
+        kind = stream.get_ref().1.handshake_kind();
+    }
+    kind.unwrap()
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_but_never_past_a_look_at_the_certificate() {
+    for version in [&TLS12, &TLS13] {
+        let stand = Stand::start(&tls("")).await;
+        assert_eq!(second_handshake(&stand, Client::speaking(version)).await, HandshakeKind::Resumed);
+        for policy in ["RequireAndVerifyClientCert", "VerifyClientCertIfGiven"] {
+            let stand =
+                Stand::start(&tls(&format!(", client_auth_type: {policy}, client_ca_file: ca.pem"))).await;
+            let identity = Some(stand.authority.client(dns("ada")));
+            let client = Client { identity, ..Client::speaking(version) };
+            assert_eq!(second_handshake(&stand, client).await, HandshakeKind::Full, "{policy}");
         }
     }
 }

@@ -4,10 +4,9 @@
 //! rustls cannot do as Go does is named, with what to do about it. All that is wrong is told at once and
 //! without a value, as for the configuration itself. `docs/WEB-CONFIG.md` is the reference.
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, path::Path, time::Duration};
 
 use figment::value::Value;
-use rustls::ServerConfig;
 
 mod algorithms;
 mod client;
@@ -17,6 +16,7 @@ mod tls;
 pub mod watch;
 
 pub use password::PasswordHash;
+pub use tls::Terms;
 
 use super::{
     ConfigErrors, Finding,
@@ -54,13 +54,27 @@ const SLOW_COST: u32 = 15;
 #[derive(Clone, Default)]
 pub struct WebConfig {
     /// The terms of TLS. `None`: plain HTTP.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Terms>,
     /// Set on every answer.
     pub headers: Vec<(&'static str, String)>,
     /// Who may ask. Empty: everybody.
     pub users: BTreeMap<String, PasswordHash>,
     /// How often may be asked, by all callers together.
     pub rate_limit: Option<RateLimit>,
+}
+
+impl WebConfig {
+    /// What protects the port now and would not under `next`.
+    fn loses(&self, next: &Self) -> Option<&'static str> {
+        let asks_clients = |web: &Self| web.tls.as_ref().is_some_and(|tls| tls.asks_clients);
+        if self.tls.is_some() && next.tls.is_none() {
+            Some("TLS")
+        } else if asks_clients(self) && !asks_clients(next) {
+            Some("the certificates of clients")
+        } else {
+            (!self.users.is_empty() && next.users.is_empty()).then_some("all users")
+        }
+    }
 }
 
 impl fmt::Debug for WebConfig {
@@ -187,6 +201,15 @@ fn users(top: &Section<'_>) -> BTreeMap<String, PasswordHash> {
             }
             Err(problem) => top.report.error(&entry.path, problem.to_string()),
         }
+    }
+    let mut costs = users.values().map(PasswordHash::cost);
+    let first = costs.next();
+    if costs.any(|cost| Some(cost) != first) {
+        top.report.warn(
+            &entry.path,
+            "the bcrypt costs differ, and so does the time of a refusal: strangers can tell who is a user; use \
+             one cost for all",
+        );
     }
     users
 }

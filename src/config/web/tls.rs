@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::{
     Error, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
     crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs::default_provider},
+    server::NoServerSessionStorage,
     version::{TLS12, TLS13},
 };
 
@@ -37,8 +38,17 @@ const KEYS: &[&str] = &[
 pub(super) const HTTP2: &[u8] = b"h2";
 const HTTP11: &[u8] = b"http/1.1";
 
+/// How TLS is served.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// As rustls takes it.
+    pub config: Arc<ServerConfig>,
+    /// Whether clients are asked for certificates.
+    pub asks_clients: bool,
+}
+
 /// The terms of TLS. `None`: there are none, or they are wrong, which has been reported.
-pub(super) fn read(top: &Section<'_>, inputs: &Inputs, http2: bool) -> Option<Arc<ServerConfig>> {
+pub(super) fn read(top: &Section<'_>, inputs: &Inputs, http2: bool) -> Option<Terms> {
     if top.is_empty("tls_server_config") {
         return None;
     }
@@ -63,7 +73,8 @@ pub(super) fn read(top: &Section<'_>, inputs: &Inputs, http2: bool) -> Option<Ar
     }
     let provider = Arc::new(provider);
     let client = client::verifier(&tls, inputs, &provider)?;
-    let builder = terms(&tls, &provider, &versions?)?;
+    let asks_clients = client.offer_client_auth();
+    let builder = builder(&tls, &provider, &versions?)?;
     let (chain, private_key, key) = (chain?, private_key?, key?);
     let mut config = match builder.with_client_cert_verifier(client).with_single_cert(chain, private_key) {
         Ok(config) => config,
@@ -80,12 +91,17 @@ pub(super) fn read(top: &Section<'_>, inputs: &Inputs, http2: bool) -> Option<Ar
             return None;
         }
     };
+    if asks_clients {
+        // A session that is resumed shows no certificate, and nobody would see that it has expired.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     config.ignore_client_order = prefer_ours;
     config.alpn_protocols = vec![HTTP11.to_vec()];
     if http2 {
         config.alpn_protocols.insert(0, HTTP2.to_vec());
     }
-    Some(Arc::new(config))
+    Some(Terms { config: Arc::new(config), asks_clients })
 }
 
 fn required(tls: &Section<'_>, key: &str, inputs: &Inputs, secret: bool) -> Option<material::Material> {
@@ -102,7 +118,7 @@ fn required(tls: &Section<'_>, key: &str, inputs: &Inputs, secret: bool) -> Opti
 
 type Builder = rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier>;
 
-fn terms(
+fn builder(
     tls: &Section<'_>,
     provider: &Arc<CryptoProvider>,
     versions: &[&'static SupportedProtocolVersion],

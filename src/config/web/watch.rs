@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{LoadedWeb, WebConfig, load_recorded};
 use crate::config::{
-    ConfigErrors,
+    ConfigErrors, Finding,
     inputs::Inputs,
     reload::{Looks, Reloader, Reread},
 };
@@ -54,6 +54,19 @@ impl Reread for Publisher {
         }
         let (inputs, loaded) = load_recorded(&self.path);
         self.inputs = inputs;
+        let loses = |loaded: &LoadedWeb| self.published.borrow().loses(&loaded.config);
+        let loaded = match loaded.as_ref().ok().and_then(loses) {
+            // A file that is half written, or was emptied by a full disk, opens no port.
+            Some(protection) if !reload => Err(Finding::general(format!(
+                "it takes away {protection}; if that is meant, ask for a reload (SIGHUP), or restart"
+            ))
+            .into()),
+            Some(protection) => {
+                tracing::warn!("the web configuration takes away {protection}");
+                loaded
+            }
+            None => loaded,
+        };
         match loaded {
             Ok(loaded) => {
                 tracing::info!("web configuration reloaded");
