@@ -73,9 +73,7 @@ impl TokenRecord {
             state_since: self.state_since,
             ..Self::default()
         };
-        for (_, tried) in self.tries.iter_mut() {
-            tried.current = false;
-        }
+        self.tries.iter_mut().for_each(|(_, tried)| tried.current = false);
     }
 
     /// Forgets what the configuration no longer asks for, what was known of projects that are other ones
@@ -93,9 +91,7 @@ impl TokenRecord {
         };
         self.projects.retain(stays);
         if !wanted(Check::ProjectsRun) {
-            for (_, project) in self.projects.iter_mut() {
-                project.forget_runs();
-            }
+            self.projects.iter_mut().for_each(|(_, project)| project.forget_runs());
         }
         self.scopes.retain(|scope| wanted(scope.check()));
         for (scope, finding) in self.scopes.iter_mut() {
@@ -146,8 +142,14 @@ impl TokenRecord {
             return None;
         }
         self.state = after;
-        self.state_since = Some(now.at);
+        self.stands_since(now.at);
         Some((before, after))
+    }
+
+    fn stands_since(&mut self, now: Timestamp) {
+        self.state_since = Some(now);
+        // Whose clock was set back must not seem to have been accepted since.
+        self.last_success = self.last_success.map(|at| at.min(now));
     }
 
     /// Another token of the workspace was accepted: a mass rejection is over, and this one is asked again.
@@ -220,7 +222,7 @@ impl TokenRecord {
     fn die(&mut self, pending: Pending, spec: &TokenSpec, now: Moment, hex_now: Timestamp) {
         if self.state.is_dead() && self.life == Life::Alive {
             // Hex had disproved the death that is still held: this is another one.
-            self.state_since = Some(now.at);
+            self.stands_since(now.at);
         }
         let due = hex_now.checked_add(super::expiry::GRACE).unwrap_or(hex_now);
         let expired = self.expiry(spec).date().is_some_and(|date| date <= due);

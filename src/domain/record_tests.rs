@@ -44,26 +44,34 @@ struct Ear {
     record: TokenRecord,
     spec: TokenSpec,
     cadence: Cadence,
+    /// By how many seconds the local clock is slow.
+    behind: i64,
 }
 
 impl Ear {
     fn new() -> Self {
         let start = Timestamp::from_second(HEX_START).unwrap();
-        Self { record: TokenRecord::new(Kind::Workspace, start), spec: spec(), cadence: Cadence::default() }
+        Self {
+            record: TokenRecord::new(Kind::Workspace, start),
+            spec: spec(),
+            cadence: Cadence::default(),
+            behind: 0,
+        }
     }
 
     fn hear(&mut self, second: u64, check: Check, reason: Reason, facts: Facts) -> Effects {
         let (name, id) = project();
         let question =
             if check.is_about_project() { Question::about(check, &name, &id) } else { Question::of(check) };
-        let at = Timestamp::from_second(HEX_START + i64::try_from(second).unwrap()).unwrap();
+        let hex_now = Timestamp::from_second(HEX_START + i64::try_from(second).unwrap()).unwrap();
+        let at = hex_now - jiff::SignedDuration::from_secs(self.behind);
         let heard = Heard {
             question: &question,
             outcome: &Outcome { reason, by_hex: reason.is_conclusive(), moved: false, facts },
             status: 0,
             duration: Duration::ZERO,
             now: Moment { at, up: Duration::from_secs(second) },
-            hex_now: at,
+            hex_now,
             peers: Peers::default(),
         };
         self.record.apply(&heard, &self.spec, &self.cadence)
@@ -182,6 +190,20 @@ fn a_second_death_has_a_time_of_its_own_though_the_first_was_still_shown() {
         assert_eq!(ear.record.state(), TokenState::Invalid, "held until all is answered");
     }
     assert_eq!(since, [100, 1_090]);
+}
+
+#[test]
+fn no_acceptance_seems_newer_than_a_death_because_the_clock_was_set_back() {
+    let mut ear = Ear::new();
+    ear.identity(0, "ours", Exp::Null);
+    ear.grant(1);
+    ear.identity(3_600, "ours", Exp::Null);
+    ear.behind = 7_200;
+    for second in [3_700, 3_730, 3_790] {
+        ear.hear(second, Check::Identity, Reason::Unauthorized, Facts::None);
+    }
+    assert_eq!(ear.record.state(), TokenState::Invalid);
+    assert!(ear.record.last_success() <= ear.record.state_since());
 }
 
 #[test]
