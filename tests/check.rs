@@ -4,9 +4,10 @@
 
 use std::{
     fmt::Write,
-    fs,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use hex_token_exporter::fake_hex::{Action, FakeHex, Fault, Scenario};
@@ -54,12 +55,22 @@ impl Stand {
     }
 }
 
-/// The exit code, standard output and standard error of `check`, off the threads that the fake needs.
+/// The exit code, standard output and standard error of `check`.
 async fn check(config: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    check_into(config, arguments, Stdio::piped()).await
+}
+
+/// The same, with standard output going there; off the threads that the fake needs.
+async fn check_into(
+    config: &Path,
+    arguments: &[&str],
+    stdout: impl Into<Stdio>,
+) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
     command.env_clear().arg("check").args(arguments).arg("--config.file").arg(config);
-    let Output { status, stdout, stderr } =
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    command.stdout(stdout).stderr(Stdio::piped());
+    let run = move || command.spawn().unwrap().wait_with_output().unwrap();
+    let Output { status, stdout, stderr } = tokio::task::spawn_blocking(run).await.unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
@@ -88,6 +99,23 @@ async fn the_exit_code_is_the_worst_of_all_tokens() {
     ] {
         let (code, said) = stand.check(&url, &tokens, &[]).await;
         assert_eq!(code, Some(expected), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_code_tells_though_nothing_can_be_printed() {
+    let stand = Stand::new().await;
+    let config = stand.config(&stand.hex.url(), &[HEALTHY, REVOKED]);
+    for output in ["table", "json"] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let (code, _, told) = check_into(&config, &["--output", output], writer).await;
+        assert_eq!(code, Some(2), "{told}");
+        assert!(!told.contains("error"), "a reader that has left is no trouble: {told}");
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (code, _, told) = check_into(&config, &["--output", output], full).await;
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains("error: standard output cannot be written"), "{told}");
     }
 }
 

@@ -8,8 +8,9 @@ mod exporter;
 
 use std::{
     collections::BTreeSet,
-    fs,
-    process::{Command, Output},
+    fs::{self, File},
+    io,
+    process::{Command, Output, Stdio},
 };
 
 use exporter::Exporter;
@@ -20,6 +21,14 @@ fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
         command.env_clear().args(arguments).current_dir(directory.path()).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+}
+
+/// The exit code of a command whose standard output goes there, and its standard error.
+fn run_into(arguments: &[&str], stdout: impl Into<Stdio>) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
+    let child = command.env_clear().args(arguments).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
 }
 
 #[test]
@@ -92,6 +101,54 @@ fn validate_counts_as_people_do() {
         fs::write(&config, yaml).unwrap();
         let (_, said) = run(&["validate", "--config.file", path]);
         assert!(said.contains(words), "{words} in {said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_left_changes_no_exit_code_and_is_no_trouble() {
+    let home = tempfile::tempdir().unwrap();
+    let tokens = "tokens: {a: {credentials_env: A}}\n";
+    for (file, yaml) in [
+        ("good", tokens.to_owned()),
+        ("over", format!("probe: {{interval: 1s, timeout: 500ms}}\n{tokens}")),
+        ("bad", "tokens: {a: {}}\n".to_owned()),
+    ] {
+        fs::write(home.path().join(file), yaml).unwrap();
+    }
+    let path = |file| home.path().join(file).into_os_string().into_string().unwrap();
+    for (arguments, expected) in [
+        (vec!["validate", "--config.file", &path("good")], 0),
+        (vec!["validate", "--config.file", &path("bad")], 1),
+        (vec!["plan", "--config.file", &path("good")], 0),
+        (vec!["plan", "--config.file", &path("over")], 1),
+        (vec!["completions", "bash"], 0),
+        (vec!["man"], 0),
+        (vec!["fake-hex", "--print-scenario"], 0),
+        (vec!["--help"], 0),
+    ] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let (code, said) = run_into(&arguments, writer);
+        assert_eq!(code, Some(expected), "{arguments:?}: {said}");
+        assert!(!said.contains("error"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_is_told_and_fails_only_where_it_was_all_that_was_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.yaml");
+    fs::write(&config, "tokens: {a: {credentials_env: A}}\n").unwrap();
+    let config = config.to_str().unwrap();
+    for (arguments, expected) in [
+        (vec!["validate", "--config.file", config], 0),
+        (vec!["plan", "--config.file", config], 0),
+        (vec!["completions", "bash"], 1),
+        (vec!["man"], 1),
+    ] {
+        let (code, said) = run_into(&arguments, File::options().write(true).open("/dev/full").unwrap());
+        assert_eq!(code, Some(expected), "{arguments:?}: {said}");
+        assert!(said.contains("error: standard output cannot be written"), "{arguments:?}: {said}");
     }
 }
 

@@ -12,6 +12,7 @@ use comfy_table::{Cell, Color};
 use super::{
     args::{CheckArgs, Output},
     block_on, complain, exit,
+    print::tell,
     table::table,
     warn_of,
 };
@@ -69,8 +70,8 @@ fn check(args: &CheckArgs, environment: &Environment) -> anyhow::Result<u8> {
     );
     let settings = Settings { cadence, max_concurrency: config.max_concurrency };
     let total = tokens.len();
-    let tell = progress(total);
-    let round = Round::new(prober, store.clone(), clock, &workspaces, &settings, args.dry_run, tell);
+    let show = progress(total);
+    let round = Round::new(prober, store.clone(), clock, &workspaces, &settings, args.dry_run, show);
     let assignments = tokens
         .into_iter()
         .map(|token| Assignment { spec: token.spec, credential: token.credential })
@@ -81,12 +82,8 @@ fn check(args: &CheckArgs, environment: &Environment) -> anyhow::Result<u8> {
     let mut codes: Vec<u8> =
         reports.iter_mut().map(|report| conclude(&snapshot, report, args.dry_run)).collect();
     match args.output {
-        Output::Json => {
-            let mut out = io::stdout();
-            serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "tokens": reports }))?;
-            writeln!(out)?;
-        }
-        Output::Table => show(&snapshot, &reports)?,
+        Output::Json => tell(&[serde_json::to_string_pretty(&serde_json::json!({ "tokens": reports }))?]),
+        Output::Table => tell(&shown(&snapshot, &reports)),
     }
     for workspace in snapshot.workspaces.iter().filter(|workspace| workspace.dry_run_unsafe) {
         complain(&format!(
@@ -171,20 +168,17 @@ fn lacks_dry_runs_alone(view: &TokenView, report: &Report<'_>) -> bool {
         && report.projects.iter().all(|project| project.visible == Some(true))
 }
 
-fn show(snapshot: &Snapshot, reports: &[Report<'_>]) -> anyhow::Result<()> {
-    let mut out = anstream::stdout();
+fn shown(snapshot: &Snapshot, reports: &[Report<'_>]) -> Vec<String> {
     let rows = reports.iter().filter_map(|report| Some(row(snapshot.token(report.name.as_str())?, report)));
     let header = ["TOKEN", "WORKSPACE", "STATE", "DAYS LEFT", "MISSING", "PROJECTS", "ORG", "OWNER"];
-    writeln!(out, "{}", table(&header, rows.collect()))?;
+    let mut lines = vec![table(&header, rows.collect()).to_string()];
     for report in reports {
         let (Some(cause), Some(remedy)) = (&report.cause, &report.remedy) else { continue };
-        writeln!(out, "\n{}: {cause}", report.name)?;
-        writeln!(out, "  -> {remedy}")?;
-        if let Some(url) = report.rotate_url {
-            writeln!(out, "  -> {url}")?;
-        }
+        lines.push(format!("\n{}: {cause}", report.name));
+        lines.push(format!("  -> {remedy}"));
+        lines.extend(report.rotate_url.map(|url| format!("  -> {url}")));
     }
-    Ok(())
+    lines
 }
 
 fn row(view: &TokenView, report: &Report<'_>) -> Vec<Cell> {

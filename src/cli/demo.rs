@@ -1,7 +1,7 @@
 //! `demo`: the exporter and the fake Hex API in one process, with a token in every state and every kind of
 //! trouble. They go the way of any real token: files with credentials, a configuration file, HTTP on loopback.
 
-use std::{fmt::Write as _, fs, io::Write as _, path::Path, process::ExitCode, time::Duration};
+use std::{fmt::Write as _, fs, path::Path, process::ExitCode, time::Duration};
 
 use tokio::time::sleep;
 use tracing::warn;
@@ -11,6 +11,7 @@ use super::{
     block_on,
     fake_hex::{write_credential, write_credentials},
     listen::bind,
+    print::tell,
 };
 use crate::{
     app::{App, Options},
@@ -117,7 +118,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             external_url: Some(external_url),
         })?;
         for address in app.addresses() {
-            welcome(&format!("http://{address}"), &stacks)?;
+            welcome(&format!("http://{address}"), &stacks);
         }
         let rotate = async {
             sleep(rotated_after + ROTATION_LAG).await;
@@ -175,17 +176,18 @@ fn configuration(home: &Path, stacks: &[FakeHex]) -> String {
     yaml
 }
 
-fn welcome(url: &str, stacks: &[FakeHex]) -> anyhow::Result<()> {
-    let mut out = anstream::stdout();
-    writeln!(out, "hex-token-exporter demo: {} tokens, watched by a real exporter\n", NEEDS.len())?;
-    writeln!(out, "  Status page   {url}/")?;
-    writeln!(out, "  Calendar      {url}/calendar.ics")?;
-    writeln!(out, "  Metrics       {url}/metrics")?;
-    writeln!(out, "  JSON          {url}/api/v1/tokens")?;
-    for stack in stacks {
-        writeln!(out, "  Fake Hex      {} (stack {})", stack.url(), stack.name())?;
-    }
-    out.write_all(EXPECT.as_bytes())?;
-    out.flush()?;
-    Ok(())
+/// Says where to look. Nobody needs to read it: the demo goes on.
+fn welcome(url: &str, stacks: &[FakeHex]) {
+    let mut lines = vec![
+        format!("hex-token-exporter demo: {} tokens, watched by a real exporter\n", NEEDS.len()),
+        format!("  Status page   {url}/"),
+        format!("  Calendar      {url}/calendar.ics"),
+        format!("  Metrics       {url}/metrics"),
+        format!("  JSON          {url}/api/v1/tokens"),
+    ];
+    lines.extend(
+        stacks.iter().map(|stack| format!("  Fake Hex      {} (stack {})", stack.url(), stack.name())),
+    );
+    lines.push(EXPECT.trim_end().to_owned());
+    tell(&lines);
 }

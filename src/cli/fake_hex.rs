@@ -1,15 +1,10 @@
 //! `fake-hex`: the fake Hex API alone.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-};
+use std::{fs, io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
 
-use super::{args::FakeHexArgs, block_on};
+use super::{args::FakeHexArgs, block_on, print::print};
 use crate::{
     fake_hex::{self, Scenario, Stack, Token},
     lifecycle::{Request, Signals},
@@ -23,7 +18,7 @@ pub(super) fn run(args: &FakeHexArgs) -> anyhow::Result<ExitCode> {
         None => Scenario::built_in_text().to_owned(),
     };
     if args.print_scenario {
-        io::stdout().write_all(text.as_bytes())?;
+        print(text)?;
         return Ok(ExitCode::SUCCESS);
     }
     let scenario = Scenario::parse(&text).context("the scenario cannot be played")?;

@@ -7,6 +7,7 @@ mod fake_hex;
 mod healthcheck;
 mod listen;
 mod plan;
+mod print;
 mod run;
 mod table;
 mod validate;
@@ -20,7 +21,10 @@ use std::{
 
 use clap::{CommandFactory, Parser};
 
-use self::args::{Args, Command};
+use self::{
+    args::{Args, Command},
+    print::print,
+};
 use crate::{
     config::{Environment, Finding},
     domain::secret::token_like,
@@ -71,7 +75,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => run::run(&args.run, environment),
         Some(Command::Run(run)) => run::run(&run, environment),
         Some(Command::Check(check)) => return check::run(&check, &environment),
-        Some(Command::Validate(validate)) => validate::run(&validate, &environment),
+        Some(Command::Validate(validate)) => return validate::run(&validate, &environment),
         Some(Command::Plan(plan)) => plan::run(&plan, &environment),
         Some(Command::Demo(demo)) => demo::run(&demo),
         Some(Command::FakeHex(fake_hex)) => fake_hex::run(&fake_hex),
@@ -107,14 +111,14 @@ fn is_check(arguments: &[OsString]) -> bool {
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "hex-token-exporter", &mut script);
-    io::stdout().write_all(&script)?;
+    print(script)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn man() -> anyhow::Result<ExitCode> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Args::command()).render(&mut page)?;
-    io::stdout().write_all(&page)?;
+    print(page)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,11 +1,11 @@
 //! `plan`: what the configuration costs Hex, against the budget, how soon it tells what happens, and what
 //! would fit.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use humantime::format_duration;
 
-use super::{args::ConfigArgs, count, table::table, warn_of};
+use super::{args::ConfigArgs, count, print::tell, table::table, warn_of};
 use crate::{
     clock::SystemClock,
     config::{Environment, gather, load},
@@ -47,11 +47,8 @@ pub(super) fn run(args: &ConfigArgs, environment: &Environment) -> anyhow::Resul
     }
     let header =
         ["WORKSPACE", "TOKEN", "PER MINUTE", "IDENTITY/H", "SCOPES/H", "DRY RUNS/H", "EXCESS/H", "PER HOUR"];
-    let mut out = anstream::stdout();
-    writeln!(out, "{}", table(&header, rows))?;
-    for verdict in verdicts {
-        writeln!(out, "{verdict}")?;
-    }
+    verdicts.insert(0, table(&header, rows).to_string());
+    tell(&verdicts);
     Ok(if over { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -1,34 +1,38 @@
 //! `validate`: proves the configuration, and asks Hex nothing.
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-use super::{args::ConfigArgs, count};
+use super::{args::ConfigArgs, count, print::tell};
 use crate::{
     clock::SystemClock,
-    config::{Environment, gather, load},
+    config::{Config, Environment, Finding, gather, load},
 };
 
-pub(super) fn run(args: &ConfigArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
-    let mut out = anstream::stdout();
-    let loaded = match load(&args.source(), environment) {
-        Ok(loaded) => loaded,
-        Err(errors) => {
-            for error in errors.findings() {
-                writeln!(out, "error: {error}")?;
-            }
-            writeln!(out, "the configuration has {}", count(errors.findings().len(), "problem"))?;
-            return Ok(ExitCode::FAILURE);
+pub(super) fn run(args: &ConfigArgs, environment: &Environment) -> ExitCode {
+    match load(&args.source(), environment) {
+        Ok(loaded) => {
+            tell(&what_holds(&loaded.config, &loaded.warnings));
+            ExitCode::SUCCESS
         }
-    };
-    let gathered = gather(&loaded.config, &SystemClock::start());
-    for warning in loaded.warnings.iter().chain(&gathered.warnings) {
-        writeln!(out, "warning: {warning}")?;
+        Err(errors) => {
+            let errors = errors.findings();
+            let mut lines: Vec<String> = errors.iter().map(|error| format!("error: {error}")).collect();
+            lines.push(format!("the configuration has {}", count(errors.len(), "problem")));
+            tell(&lines);
+            ExitCode::FAILURE
+        }
     }
-    writeln!(
-        out,
+}
+
+fn what_holds(config: &Config, warnings: &[Finding]) -> Vec<String> {
+    let gathered = gather(config, &SystemClock::start());
+    let warnings = warnings.iter().chain(&gathered.warnings);
+    let mut lines: Vec<String> = warnings.map(|warning| format!("warning: {warning}")).collect();
+    let (tokens, workspaces) = (gathered.tokens.len(), config.workspaces.len());
+    lines.push(format!(
         "the configuration holds: {} in {}",
-        count(gathered.tokens.len(), "token"),
-        count(loaded.config.workspaces.len(), "workspace")
-    )?;
-    Ok(ExitCode::SUCCESS)
+        count(tokens, "token"),
+        count(workspaces, "workspace")
+    ));
+    lines
 }
