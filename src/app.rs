@@ -182,8 +182,8 @@ impl App {
     }
 }
 
-/// Has the prober connect as configured, or says why it can't.
-fn connect(prober: &HexProber, config: &Config) -> Vec<Finding> {
+/// Has the prober connect as configured, or says why it can't. Nothing is sent.
+pub(crate) fn connect(prober: &HexProber, config: &Config) -> Vec<Finding> {
     let workspaces: Vec<_> = config.workspaces.values().cloned().collect();
     let errors = prober.configure(config.cadence.timeout, &workspaces).err().unwrap_or_default();
     errors.iter().map(|error| Finding::workspace(&error.workspace, error.problem.to_string())).collect()

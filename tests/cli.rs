@@ -105,6 +105,22 @@ fn validate_counts_as_people_do() {
 }
 
 #[test]
+fn what_would_fail_here_is_a_warning_since_it_may_not_where_it_runs() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.yaml");
+    fs::write(&config, "workspaces: {w: {url: https://app.hex.tech}}\ntokens: {a: {credentials_env: A}}\n")
+        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
+    let nowhere = [("SSL_CERT_FILE", "/nowhere/certificates.pem"), ("SSL_CERT_DIR", "/nowhere")];
+    let command = command.env_clear().envs(nowhere).args(["validate", "--config.file"]).arg(&config);
+    let Output { status, stdout, .. } = command.output().unwrap();
+    let said = String::from_utf8(stdout).unwrap();
+    assert_eq!(status.code(), Some(0), "{said}");
+    let warning = "warning: workspaces.w: no trusted certificates are installed here";
+    assert!(said.contains(warning) && said.contains("the configuration holds"), "{said}");
+}
+
+#[test]
 fn a_reader_that_has_left_changes_no_exit_code_and_is_no_trouble() {
     let home = tempfile::tempdir().unwrap();
     let tokens = "tokens: {a: {credentials_env: A}}\n";

@@ -17,8 +17,9 @@ use super::{
     warn_of,
 };
 use crate::{
+    app::connect,
     clock::{Clock, SystemClock},
-    config::{DesiredToken, Environment, gather, load},
+    config::{ConfigErrors, DesiredToken, Environment, gather, load},
     domain::{Check, DigestKey, Reason, TokenState, advice},
     probe::HexProber,
     schedule::{
@@ -56,10 +57,10 @@ fn check(args: &CheckArgs, environment: &Environment) -> anyhow::Result<u8> {
     let workspaces: Vec<_> = config.workspaces.values().cloned().collect();
     let wall = clock.clone();
     let prober = HexProber::new(config.cadence.timeout, move || wall.now().at);
-    prober.configure(config.cadence.timeout, &workspaces).map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow!(errors.join("\n"))
-    })?;
+    let refused = connect(&prober, &config);
+    if !refused.is_empty() {
+        return Err(ConfigErrors::from(refused).into());
+    }
     let store = Arc::new(Store::new(clock.clone(), DigestKey::random()?));
     let cadence = Round::<HexProber>::cadence(config.cadence);
     store.conform(

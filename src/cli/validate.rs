@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use super::{args::ConfigArgs, count, print::tell};
 use crate::{
-    clock::SystemClock,
+    app::connect,
+    clock::{Clock, SystemClock},
     config::{Config, Environment, Finding, gather, load},
+    probe::HexProber,
 };
 
 pub(super) fn run(args: &ConfigArgs, environment: &Environment) -> ExitCode {
@@ -25,8 +27,11 @@ pub(super) fn run(args: &ConfigArgs, environment: &Environment) -> ExitCode {
 }
 
 fn what_holds(config: &Config, warnings: &[Finding]) -> Vec<String> {
-    let gathered = gather(config, &SystemClock::start());
-    let warnings = warnings.iter().chain(&gathered.warnings);
+    let clock = SystemClock::start();
+    let gathered = gather(config, &clock);
+    // No error: it may hold where it is run, which need not be here.
+    let refused_here = connect(&HexProber::new(config.cadence.timeout, move || clock.now().at), config);
+    let warnings = warnings.iter().chain(&gathered.warnings).chain(&refused_here);
     let mut lines: Vec<String> = warnings.map(|warning| format!("warning: {warning}")).collect();
     let (tokens, workspaces) = (gathered.tokens.len(), config.workspaces.len());
     lines.push(format!(
