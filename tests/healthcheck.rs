@@ -4,10 +4,21 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     process::{Command, Output},
     thread,
+    time::Duration,
 };
+
+/// Reads a request to its end.
+fn request(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+        request.push(byte[0]);
+    }
+    String::from_utf8(request).unwrap()
+}
 
 /// Answers one request with these bytes, and tells what was asked for.
 fn serve(answer: &'static [u8]) -> (u16, thread::JoinHandle<String>) {
@@ -15,13 +26,9 @@ fn serve(answer: &'static [u8]) -> (u16, thread::JoinHandle<String>) {
     let port = listener.local_addr().unwrap().port();
     let served = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut request = Vec::new();
-        let mut byte = [0];
-        while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
-            request.push(byte[0]);
-        }
+        let request = request(&mut stream);
         stream.write_all(answer).unwrap();
-        String::from_utf8(request).unwrap()
+        request
     });
     (port, served)
 }
@@ -56,6 +63,27 @@ fn what_is_no_200_is_not_healthy_and_is_told() {
         assert!(said.contains(words) && !said.contains("in time"), "{words} in {said}");
         served.join().unwrap();
     }
+}
+
+#[test]
+fn an_answer_that_drips_is_none_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dripping = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        request(&mut stream);
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        for byte in b"HTTP/1.1 200 OK\r\n\r\n" {
+            // A byte a second, until whoever asks has gone.
+            if stream.write_all(&[*byte]).is_err() || stream.read(&mut [0]).is_ok() {
+                return;
+            }
+        }
+    });
+    let (code, said) = healthcheck(&format!("http://127.0.0.1:{port}/"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no answer within 5s"), "{said}");
+    dripping.join().unwrap();
 }
 
 #[test]

@@ -145,8 +145,13 @@ fn count(number: usize, what: &str) -> String {
 /// Runs a command's future to its end. A name resolution that hangs is left behind, and keeps nobody from
 /// leaving.
 fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    block_on_and_leave(future, LEAVE_WITHIN)
+}
+
+/// The same, for a command that says how long it is kept.
+fn block_on_and_leave<T>(future: impl Future<Output = T>, within: Duration) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(future);
-    runtime.shutdown_timeout(LEAVE_WITHIN);
+    runtime.shutdown_timeout(within);
     Ok(outcome)
 }
