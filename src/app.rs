@@ -90,7 +90,7 @@ impl App {
         let (conformed, in_force) = watch::channel(first.generation);
         let reloads =
             Reloads { config: reloader.clone(), web: web_reloader, desired: desired.clone(), in_force };
-        let memory = first.config.state_file.as_deref().map(keeper::open).transpose()?;
+        let memory = first.config.state_file.as_deref().map(keeper::open).transpose()?.flatten();
         let key = match &memory {
             Some(file) => file.digest_key(),
             None => DigestKey::random()?,

@@ -7,7 +7,12 @@
 #[expect(dead_code, reason = "other tests need more of it")]
 mod exporter;
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use exporter::{Exporter, state};
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
@@ -49,6 +54,37 @@ fn that_another_one_needs_a_restart_is_said() {
     exporter.says("state_file has changed: the new one is used from the next start on");
     stop(exporter);
     assert!(!home.path().join("state.json").exists());
+}
+
+/// The configuration of a token that nobody has, with a state file `state.json` beside it.
+fn configured(home: &Path) -> (PathBuf, PathBuf) {
+    let config = home.join("config.yaml");
+    fs::write(&config, "state_file: state.json\ntokens: {t: {credentials_file: t}}").unwrap();
+    (config, home.join("state.json"))
+}
+
+const LEFT_ALONE: &str = "it is left alone, and nothing is remembered";
+
+#[test]
+fn what_is_no_regular_file_is_left_alone_and_keeps_nobody_waiting() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, file) = configured(home.path());
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let exporter = Exporter::start(&config);
+    exporter.says("it is not a regular file");
+    assert!(stop(exporter).contains(LEFT_ALONE));
+    assert!(fs::symlink_metadata(&file).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn one_that_cannot_be_read_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, file) = configured(home.path());
+    // Not even root can read what a link to itself stands for.
+    symlink("state.json", &file).unwrap();
+    let exporter = Exporter::start(&config);
+    assert!(stop(exporter).contains(LEFT_ALONE));
+    assert_eq!(fs::read_link(&file).unwrap(), Path::new("state.json"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,11 +11,14 @@ use std::{
 
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     lifecycle::off_this_thread,
-    store::{self, Store, persist::StateFile},
+    store::{
+        self, Store,
+        persist::{OpenError, StateFile},
+    },
 };
 
 /// How often all tokens are judged anew, since an expiry may pass without an answer.
@@ -27,13 +30,22 @@ const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// How long the process waits for its state file when it ends.
 const SAVE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Opens the state file of an earlier process.
-pub(super) fn open(path: &Path) -> anyhow::Result<Arc<StateFile>> {
-    let (file, trouble) = StateFile::open(path)?;
-    if let Some(trouble) = trouble {
-        warn!(path = %path.display(), "starting without the state of an earlier run: the state file: {trouble}");
+/// Opens the state file of an earlier process. `None`: it is none to be written to.
+pub(super) fn open(path: &Path) -> anyhow::Result<Option<Arc<StateFile>>> {
+    let shown = path.display();
+    match StateFile::open(path) {
+        Ok((file, trouble)) => {
+            if let Some(trouble) = trouble {
+                warn!(path = %shown, "starting without the state of an earlier run: the state file: {trouble}");
+            }
+            Ok(Some(Arc::new(file)))
+        }
+        Err(OpenError::Unreadable(trouble)) => {
+            error!(path = %shown, "the state file cannot be used: {trouble}; it is left alone, and nothing is remembered: make it a file that can be read, or name another one as state_file, and restart");
+            Ok(None)
+        }
+        Err(OpenError::NoRandomness(error)) => Err(error.into()),
     }
-    Ok(Arc::new(file))
 }
 
 /// Judges all tokens as time passes.

@@ -5,13 +5,15 @@
 
 use std::{
     collections::HashSet,
-    fs,
-    io::{self, Write},
+    fs::{self, OpenOptions},
+    io::{self, ErrorKind, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -61,34 +63,43 @@ struct Entry {
     last_success: Option<Timestamp>,
 }
 
-/// Why a state file can't be used.
+/// What is wrong with a state file.
 #[derive(Debug, thiserror::Error)]
 pub enum StateFileError {
     /// It can't be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// What is in its place is a directory, a device or the like.
+    #[error("it is not a regular file")]
+    NotAFile,
     /// What it holds is no state file of this version.
     #[error("it is damaged or of another version")]
     Damaged,
 }
 
+/// Why there can be no state file.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is one that may hold what must not be lost, and it can't be read.
+    #[error("{0}")]
+    Unreadable(StateFileError),
+    /// A new one needs a key.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
 impl StateFile {
     /// Opens a state file. Where it is missing or damaged, an empty one takes its place, and the error
-    /// says why; a damaged one is kept beside it.
-    pub fn open(path: &Path) -> Result<(Self, Option<StateFileError>), NoRandomness> {
+    /// says why; a damaged one is kept beside it. One that can't be read is left as it is.
+    pub fn open(path: &Path) -> Result<(Self, Option<StateFileError>), OpenError> {
         let (contents, error) = match read(path) {
             Ok(contents) => (contents, None),
             Err(error) => {
+                let error = make_way(path, error)?;
                 let key = *DigestKey::random()?.as_bytes();
                 (Contents { version: VERSION, key, tokens: Vec::new() }, Some(error))
             }
         };
-        if matches!(error, Some(StateFileError::Damaged)) {
-            let mut aside = path.as_os_str().to_owned();
-            aside.push(".damaged");
-            // Where even this fails, the next write tells.
-            let _ = fs::rename(path, aside);
-        }
         let Contents { key, mut tokens, .. } = contents;
         tokens.sort_by_key(|entry| entry.credential);
         let file = Self { path: path.to_owned(), key, tokens: Mutex::new(tokens), written: Mutex::default() };
@@ -155,11 +166,36 @@ impl StateFile {
 }
 
 fn read(path: &Path) -> Result<Contents, StateFileError> {
-    if fs::metadata(path)?.len() > LARGEST {
+    // Nobody may ever write to what is no regular file.
+    let without_waiting = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(without_waiting).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(StateFileError::NotAFile);
+    }
+    let mut text = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LARGEST {
         return Err(StateFileError::Damaged);
     }
-    let contents: Contents = serde_json::from_slice(&fs::read(path)?).map_err(|_| StateFileError::Damaged)?;
+    let contents: Contents = serde_json::from_slice(&text).map_err(|_| StateFileError::Damaged)?;
     if contents.version == VERSION { Ok(contents) } else { Err(StateFileError::Damaged) }
+}
+
+/// Makes way for a new file where that loses nothing. Returns what made it necessary.
+fn make_way(path: &Path, trouble: StateFileError) -> Result<StateFileError, OpenError> {
+    match &trouble {
+        StateFileError::Io(error) if error.kind() == ErrorKind::NotFound => Ok(trouble),
+        StateFileError::Damaged => {
+            let mut aside = path.as_os_str().to_owned();
+            aside.push(".damaged");
+            fs::rename(path, aside).map_err(|error| {
+                let told = format!("it is damaged, and cannot be put aside: {error}");
+                OpenError::Unreadable(io::Error::new(error.kind(), told).into())
+            })?;
+            Ok(trouble)
+        }
+        _ => Err(OpenError::Unreadable(trouble)),
+    }
 }
 
 fn entry(view: &TokenView, hex_now: Timestamp) -> Option<Entry> {
