@@ -87,6 +87,27 @@ fn one_that_cannot_be_read_is_left_alone() {
     assert_eq!(fs::read_link(&file).unwrap(), Path::new("state.json"));
 }
 
+#[test]
+fn where_a_link_leads_it_is_written_whether_something_is_there_or_not() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, file) = configured(home.path());
+    fs::create_dir(home.path().join("volume")).unwrap();
+    symlink("volume/link.json", &file).unwrap();
+    symlink("file.json", home.path().join("volume/link.json")).unwrap();
+    let target = home.path().join("volume/file.json");
+    for before in [None, Some("{")] {
+        if let Some(text) = before {
+            fs::write(&target, text).unwrap();
+        }
+        stop(Exporter::start(&config));
+        assert!(fs::read_to_string(&target).unwrap().contains("\"version\": 1"));
+        assert!(file.is_symlink() && home.path().join("volume/link.json").is_symlink());
+    }
+    // The damaged one is kept where it was.
+    assert_eq!(fs::read_to_string(home.path().join("volume/file.json.damaged")).unwrap(), "{");
+    assert!(!stop(Exporter::start(&config)).contains("state file"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_during_an_outage_still_knows_the_dead_and_calls_nobody_valid() {
     let home = tempfile::tempdir().unwrap();

@@ -28,6 +28,9 @@ const VERSION: u32 = 1;
 /// The largest file that is read.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
+/// How many links in a row are followed, as by the system.
+const MOST_LINKS: usize = 40;
+
 /// An open state file.
 #[derive(Debug)]
 pub struct StateFile {
@@ -133,12 +136,13 @@ impl StateFile {
         if written.as_ref() == Some(&text) {
             return Ok(());
         }
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let target = target(&self.path);
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
         // Made with mode 0600, and renamed over the old file once it is whole.
         let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
+        file.persist(&target).map_err(|error| error.error)?;
         *written = Some(text);
         Ok(())
     }
@@ -186,9 +190,10 @@ fn make_way(path: &Path, trouble: StateFileError) -> Result<StateFileError, Open
     match &trouble {
         StateFileError::Io(error) if error.kind() == ErrorKind::NotFound => Ok(trouble),
         StateFileError::Damaged => {
-            let mut aside = path.as_os_str().to_owned();
+            let damaged = target(path);
+            let mut aside = damaged.clone().into_os_string();
             aside.push(".damaged");
-            fs::rename(path, aside).map_err(|error| {
+            fs::rename(damaged, aside).map_err(|error| {
                 let told = format!("it is damaged, and cannot be put aside: {error}");
                 OpenError::Unreadable(io::Error::new(error.kind(), told).into())
             })?;
@@ -196,6 +201,17 @@ fn make_way(path: &Path, trouble: StateFileError) -> Result<StateFileError, Open
         }
         _ => Err(OpenError::Unreadable(trouble)),
     }
+}
+
+/// What a path stands for: where it is a link, that stays, and what it leads to is written.
+fn target(path: &Path) -> PathBuf {
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&target) else { break };
+        // From where the link is, unless it is absolute.
+        target.set_file_name(next);
+    }
+    target
 }
 
 fn entry(view: &TokenView, hex_now: Timestamp) -> Option<Entry> {
