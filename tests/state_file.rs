@@ -12,11 +12,12 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use exporter::{Exporter, state};
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::interval};
 
 /// Waits until it shows these states of the living and the dead.
 async fn shows(exporter: &Exporter, good: &str, dead: &str) {
@@ -106,6 +107,20 @@ fn where_a_link_leads_it_is_written_whether_something_is_there_or_not() {
     // The damaged one is kept where it was.
     assert_eq!(fs::read_to_string(home.path().join("volume/file.json.damaged")).unwrap(), "{");
     assert!(!stop(Exporter::start(&config)).contains("state file"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_taken_away_is_written_again_though_nothing_has_changed() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, file) = configured(home.path());
+    let exporter = Exporter::start(&config);
+    let mut look_again = interval(Duration::from_millis(25));
+    while !file.exists() {
+        look_again.tick().await;
+    }
+    fs::remove_file(&file).unwrap();
+    stop(exporter);
+    assert!(file.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

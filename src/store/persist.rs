@@ -129,11 +129,11 @@ impl StateFile {
         Some(Remembered { told, death: state.zip(entry.state_since), last_success: entry.last_success })
     }
 
-    /// Writes what is known now, atomically, where it has changed.
+    /// Writes what is known now, atomically, where it has changed or is no longer there.
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), StateFileError> {
         let mut written = lock(&self.written);
         let text = serde_json::to_string_pretty(&self.bring_up_to_date(snapshot)).map_err(io::Error::from)?;
-        if written.as_ref() == Some(&text) {
+        if is_there(&self.path)? && written.as_ref() == Some(&text) {
             return Ok(());
         }
         let target = target(&self.path);
@@ -200,6 +200,16 @@ fn make_way(path: &Path, trouble: StateFileError) -> Result<StateFileError, Open
             Ok(trouble)
         }
         _ => Err(OpenError::Unreadable(trouble)),
+    }
+}
+
+/// Whether there is a file to be replaced.
+fn is_there(path: &Path) -> Result<bool, StateFileError> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(_) => Err(StateFileError::NotAFile),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
