@@ -23,6 +23,8 @@ pub(super) struct Inputs {
 struct Input {
     path: PathBuf,
     limit: u64,
+    /// Whether who owns it and who may use it was looked at too.
+    is_checked: bool,
     held: Result<u64, Unreadable>,
 }
 
@@ -39,36 +41,44 @@ impl Inputs {
 
     /// The content of a file.
     pub(super) fn read(&self, path: &Path, limit: u64) -> Result<Bytes, Unreadable> {
-        self.read_checked(path, limit, |_| ()).map(|(bytes, ())| bytes)
+        self.note(path, limit, false).map(|content| content.bytes)
     }
 
-    /// The content of a file, and what `inspect` makes of the file itself.
+    /// The content of a file, and what `inspect` makes of the file itself. Another mode or owner is then a change
+    /// too.
     pub(super) fn read_checked<T>(
         &self,
         path: &Path,
         limit: u64,
         inspect: impl FnOnce(&Content) -> T,
     ) -> Result<(Bytes, T), Unreadable> {
-        let path = self.resolve(path);
-        let content = file::read(&path, limit);
-        let held = self.held(&content);
-        self.read.borrow_mut().push(Input { path, limit, held });
-        content.map(|content| {
+        self.note(path, limit, true).map(|content| {
             let inspected = inspect(&content);
             (content.bytes, inspected)
         })
     }
 
-    /// Whether one of the files holds something else now.
+    fn note(&self, path: &Path, limit: u64, is_checked: bool) -> Result<Content, Unreadable> {
+        let path = self.resolve(path);
+        let content = file::read(&path, limit);
+        let held = self.held(&content, is_checked);
+        self.read.borrow_mut().push(Input { path, limit, is_checked, held });
+        content
+    }
+
+    /// Whether one of the files holds something else now, or has another mode or owner where that counts.
     pub(super) fn have_changed(&self) -> bool {
-        let has_changed = |input: &Input| self.held(&file::read(&input.path, input.limit)) != input.held;
+        let has_changed = |input: &Input| {
+            self.held(&file::read(&input.path, input.limit), input.is_checked) != input.held
+        };
         self.read.borrow().iter().any(has_changed)
     }
 
-    fn held(&self, content: &Result<Content, Unreadable>) -> Result<u64, Unreadable> {
-        content
-            .as_ref()
-            .map(|content| self.hasher.hash_one(content.bytes.as_slice()))
-            .map_err(|reason| *reason)
+    fn held(&self, content: &Result<Content, Unreadable>, is_checked: bool) -> Result<u64, Unreadable> {
+        let hash = |content: &Content| {
+            let rights = is_checked.then_some((content.mode, content.owner));
+            self.hasher.hash_one((content.bytes.as_slice(), rights))
+        };
+        content.as_ref().map(hash).map_err(|reason| *reason)
     }
 }

@@ -1,7 +1,5 @@
 //! Credentials as they are found, and what is said about them.
 
-use std::{fs, os::unix::fs::PermissionsExt};
-
 use hex_token_exporter::{
     clock::{Clock, SystemClock},
     config::{DesiredToken, Gathered, gather, load},
@@ -22,7 +20,7 @@ fn warnings(gathered: &Gathered) -> String {
 
 fn private(place: &Place, name: &str, content: &str) {
     place.write(name, content);
-    fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    place.set_mode(name, 0o600);
 }
 
 fn problem(token: &DesiredToken) -> Option<CredentialProblem> {
@@ -101,7 +99,7 @@ fn a_file_that_everyone_can_read_is_told_once_it_lies_on_a_disk() {
     let in_memory = lies_in_memory(&place);
     private(&place, "secret", "x");
     assert_eq!(warnings(&gathered(&place, ONE_FILE, &[])), "");
-    fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0o604)).unwrap();
+    place.set_mode("secret", 0o604);
     let said = warnings(&gathered(&place, ONE_FILE, &[]));
     assert_eq!(said.contains("every user of this machine can read the file"), !in_memory, "{said}");
 }
@@ -111,7 +109,7 @@ fn a_file_that_everyone_can_read_is_refused_where_the_configuration_says_so() {
     let place = Place::on_disk();
     let config = format!("refuse_exposed_credentials: true\n{ONE_FILE}");
     place.write("secret", "x");
-    fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0o604)).unwrap();
+    place.set_mode("secret", 0o604);
     let found = gathered(&place, &config, &[]);
     if lies_in_memory(&place) {
         assert!(holds(&found.tokens[0].credential, "x"));
@@ -120,7 +118,7 @@ fn a_file_that_everyone_can_read_is_refused_where_the_configuration_says_so() {
     assert_eq!(problem(&found.tokens[0]), Some(CredentialProblem::Exposed));
     let said = warnings(&found);
     assert_eq!(said.matches("every user of this machine can read the file").count(), 1, "{said}");
-    fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    place.set_mode("secret", 0o600);
     let found = gathered(&place, &config, &[]);
     assert!(holds(&found.tokens[0].credential, "x"));
     assert_eq!(warnings(&found), "");

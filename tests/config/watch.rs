@@ -332,6 +332,27 @@ async fn a_dotenv_file_is_watched_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_dotenv_file_is_taken_once_its_mode_is_mended() {
+    let place = Place::new();
+    place.write(".env", "HEX_API_TOKEN=one\n");
+    watched(place.zero_config(), variables(&[]), async |mut watched| {
+        place.set_mode(".env", 0o640);
+        watched.change().await;
+        place.set_age(".env", 1_700_000_000);
+        watched.nothing_changes_for(Duration::from_mins(1)).await;
+        place.write(".env", "HEX_API_TOKEN=two\n");
+        place.set_mode(".env", 0o666);
+        assert!(!watched.change().await.reload.successful);
+        assert!(holds(&watched.credential(), "one"));
+        watched.nothing_changes_for(Duration::from_mins(1)).await;
+        place.set_mode(".env", 0o600);
+        assert!(watched.change().await.reload.successful);
+        assert!(holds(&watched.credential(), "two"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_configuration_that_cannot_be_put_in_force_is_refused_and_credentials_go_on_changing() {
     let place = place(ONE_FILE);
     let clock = Arc::new(PausedClock(Instant::now()));
