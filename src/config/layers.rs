@@ -11,7 +11,7 @@ use figment::{
 };
 
 use super::{
-    ConfigErrors, Environment, Source, dotenv,
+    ConfigErrors, Environment, Source, address, dotenv,
     environment::NoPath,
     finding::{Finding, Origins, Path},
     inputs::Inputs,
@@ -94,12 +94,14 @@ fn from_token_variable(environment: &Environment) -> Result<(Value, Origins), Co
         .into());
     }
     let mut origins = Origins::default();
-    let mut workspaces = Dict::new();
-    if let Some(url) = environment.get(WORKSPACE_VARIABLE) {
+    let url = environment.get(WORKSPACE_VARIABLE).inspect(|_| {
         let path = Path::default().key("workspaces").key("default").key("url");
         origins.note_variable(&path, WORKSPACE_VARIABLE);
-        workspaces.insert("default".into(), Dict::from([("url".into(), url.into())]).into());
-    }
+    });
+    // Written out, so that an override of another key of the workspace leaves it.
+    let url = url.unwrap_or(address::DEFAULT_ORIGIN);
+    let workspace = Dict::from([("url".into(), url.into())]);
+    let workspaces = Dict::from([("default".into(), workspace.into())]);
     let token = Dict::from([
         ("credentials_env".into(), TOKEN_VARIABLE.into()),
         ("required_scopes".into(), vec![Value::from(Scope::ProjectsRead.as_label())].into()),

@@ -1,6 +1,6 @@
 //! Values and defaults, the environment over the file, and zero-config.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use hex_token_exporter::{
     config::{CredentialSource, load},
@@ -200,6 +200,21 @@ fn the_address_and_overrides_work_without_a_file() {
 }
 
 #[test]
+fn an_override_of_the_workspace_leaves_its_address_without_a_file() {
+    let place = Place::new();
+    let environment = [
+        ("HEX_API_TOKEN", "x"),
+        ("HEX_TOKEN_EXPORTER__WORKSPACES__DEFAULT__REQUESTS_PER_MINUTE", "10"),
+    ];
+    let loaded = load(&place.zero_config(), &variables(&environment)).unwrap();
+    assert_eq!(only(&loaded).workspace.origin, "https://app.hex.tech");
+    assert_eq!(only(&loaded).workspace.requests_per_minute, 10);
+    let moved = ("HEX_TOKEN_EXPORTER__WORKSPACES__DEFAULT__URL", "https://eu.hex.tech");
+    let loaded = load(&place.zero_config(), &variables(&[environment[0], moved])).unwrap();
+    assert_eq!(only(&loaded).workspace.origin, "https://eu.hex.tech");
+}
+
+#[test]
 fn without_file_and_token_the_ways_to_start_are_told() {
     let place = Place::new();
     for environment in [vec![], vec![("HEX_API_TOKEN", " ")]] {
@@ -239,7 +254,7 @@ fn a_dotenv_file_is_not_read_beside_a_configuration() {
 fn a_dotenv_file_that_others_could_write_is_refused() {
     let place = Place::new();
     place.write(".env", "HEX_API_TOKEN=x\n");
-    fs::set_permissions(place.path(".env"), fs::Permissions::from_mode(0o666)).unwrap();
+    place.set_mode(".env", 0o666);
     let environment = variables(&[("HEX_API_TOKEN", "x")]);
     let errors = load(&place.zero_config(), &environment).unwrap_err().to_string();
     assert!(errors.contains(".env") && errors.contains("everyone may write to it"), "{errors}");
