@@ -43,12 +43,15 @@ impl Environment {
         Self(Arc::new(variables))
     }
 
-    /// The overrides, by the name of their variable.
-    pub(super) fn overrides(&self) -> impl Iterator<Item = Override<'_>> {
-        self.0.iter().filter_map(|(variable, value)| {
+    /// The overrides, those of a whole map before those of a key in it.
+    pub(super) fn overrides(&self) -> Vec<Override<'_>> {
+        let overrides = self.0.iter().filter_map(|(variable, value)| {
             let keys = variable.strip_prefix(OVERRIDE_PREFIX)?.split("__").collect();
             Some(Override { variable, keys, value })
-        })
+        });
+        let mut overrides: Vec<_> = overrides.collect();
+        overrides.sort_by_key(|known| known.keys.len());
+        overrides
     }
 }
 
@@ -72,16 +75,49 @@ pub(super) struct Override<'a> {
     value: &'a str,
 }
 
+/// A value and where it belongs.
+pub(super) struct Setting {
+    keys: Vec<String>,
+    value: Value,
+}
+
+impl Setting {
+    /// The path of the value.
+    pub(super) fn path(&self) -> Path {
+        self.keys.iter().fold(Path::default(), |path, key| path.key(key))
+    }
+
+    /// Puts the value in place of all that stands there.
+    pub(super) fn put_into(self, tree: &mut Dict) {
+        put(tree, &self.keys, self.value);
+    }
+}
+
+fn put(tree: &mut Dict, keys: &[String], value: Value) {
+    match keys {
+        [] => {}
+        [key] => drop(tree.insert(key.clone(), value)),
+        [key, below @ ..] => {
+            let mut inner = match tree.remove(key) {
+                Some(Value::Dict(_, dict)) => dict,
+                _ => Dict::new(),
+            };
+            put(&mut inner, below, value);
+            tree.insert(key.clone(), inner.into());
+        }
+    }
+}
+
 /// The variable sets nothing in the configuration. Holds what is wrong and what to do.
 pub(super) struct NoPath(pub(super) &'static str);
 
 impl Override<'_> {
-    /// The path that the variable means within `tree`, and a tree that holds its value alone.
+    /// What the variable sets within `tree`.
     ///
     /// A step means the key that reads the same when case is ignored and dashes and dots are taken as
     /// underscores, since a shell allows neither in a name. Where there is none, it is a new key in
     /// lower case.
-    pub(super) fn resolve(&self, tree: &Dict) -> Result<(Path, Dict), NoPath> {
+    pub(super) fn resolve(&self, tree: &Dict) -> Result<Setting, NoPath> {
         if self.keys.len() > MAX_STEPS || self.keys.iter().any(|key| key.is_empty()) {
             return Err(NoPath("leads to no setting; write the keys of the path with `__` between them"));
         }
@@ -97,13 +133,7 @@ impl Override<'_> {
             here = here.and_then(|dict| dict.get(&key)).and_then(Value::as_dict);
             keys.push(key);
         }
-        let path = keys.iter().fold(Path::default(), |path, key| path.key(key));
-        let mut value = self.parsed();
-        let first = keys.remove(0);
-        for key in keys.into_iter().rev() {
-            value = Value::from(Dict::from([(key, value)]));
-        }
-        Ok((path, Dict::from([(first, value)])))
+        Ok(Setting { keys, value: self.parsed() })
     }
 
     /// figment cuts a quoted text at its first escape, and counts letters where it should count bytes: what
@@ -141,11 +171,11 @@ fn folded(key: &str) -> String {
 mod tests {
     use super::*;
 
-    fn resolve(tree: &str, variable: &str, value: &str) -> Option<(String, Dict)> {
+    fn resolve(tree: &str, variable: &str, value: &str) -> Option<(String, Value)> {
         let tree = super::super::yaml::parse(tree).ok()?;
         let environment: Environment = [(variable.to_owned(), value.to_owned())].into_iter().collect();
-        let found = environment.overrides().next()?.resolve(tree.as_dict()?).ok()?;
-        Some((found.0.to_string(), found.1))
+        let found = environment.overrides().first()?.resolve(tree.as_dict()?).ok()?;
+        Some((found.path().to_string(), found.value))
     }
 
     #[test]
@@ -180,7 +210,7 @@ mod tests {
     #[test]
     fn deep_brackets_are_text() {
         let deep = "[".repeat(100_000);
-        let (_, dict) = resolve("a: {}", "HEX_TOKEN_EXPORTER__A", &deep).unwrap();
-        assert_eq!(dict["a"].as_str(), Some(deep.as_str()));
+        let (_, value) = resolve("a: {}", "HEX_TOKEN_EXPORTER__A", &deep).unwrap();
+        assert_eq!(value.as_str(), Some(deep.as_str()));
     }
 }

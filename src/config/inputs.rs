@@ -68,9 +68,8 @@ impl Inputs {
 
     /// Whether one of the files holds something else now, or has another mode or owner where that counts.
     pub(super) fn have_changed(&self) -> bool {
-        let has_changed = |input: &Input| {
-            self.held(&file::read(&input.path, input.limit), input.is_checked) != input.held
-        };
+        let has_changed =
+            |input: &Input| self.held(&file::read(&input.path, input.limit), input.is_checked) != input.held;
         self.read.borrow().iter().any(has_changed)
     }
 

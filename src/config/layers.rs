@@ -5,10 +5,7 @@
 
 use std::path::Path as FilePath;
 
-use figment::{
-    Error, Figment, Metadata, Profile, Provider,
-    value::{Dict, Map, Value},
-};
+use figment::value::{Dict, Value};
 
 use super::{
     ConfigErrors, Environment, Source, address, dotenv,
@@ -63,9 +60,9 @@ pub(super) fn merge(
     let mut problems = Vec::new();
     for variable in environment.overrides() {
         match variable.resolve(&merged) {
-            Ok((path, value)) => {
-                origins.note_variable(&path, variable.variable);
-                merged = dict_of(&Figment::from(Layer(merged)).merge(Layer(value)))?;
+            Ok(setting) => {
+                origins.note_variable(&setting.path(), variable.variable);
+                setting.put_into(&mut merged);
             }
             Err(NoPath(problem)) => problems.push(Finding::variable(variable.variable, problem)),
         }
@@ -109,23 +106,4 @@ fn from_token_variable(environment: &Environment) -> Result<(Value, Origins), Co
     let tokens = Dict::from([("default".into(), token.into())]);
     let tree = Dict::from([("workspaces".into(), workspaces.into()), ("tokens".into(), tokens.into())]);
     Ok((tree.into(), origins))
-}
-
-/// One layer for figment.
-struct Layer(Dict);
-
-impl Provider for Layer {
-    fn metadata(&self) -> Metadata {
-        Metadata::named("a layer of the configuration")
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        Ok(Profile::Default.collect(self.0.clone()))
-    }
-}
-
-fn dict_of(figment: &Figment) -> Result<Dict, Finding> {
-    // figment's error may hold a value.
-    let mut profiles = figment.data().map_err(|_| Finding::general("the settings cannot be merged"))?;
-    Ok(profiles.remove(&Profile::Default).unwrap_or_default())
 }

@@ -139,6 +139,25 @@ fn the_environment_overrides_the_file() {
 }
 
 #[test]
+fn an_override_of_a_map_replaces_it_whole() {
+    let place = Place::new();
+    let config = format!("{SMALLEST}    projects: {{old: 5a8591dd-4039-49df-9202-96385ba3eff8}}\n");
+    let projects = |environment: &[(&str, &str)]| {
+        let loaded = place.load(&config, environment).unwrap();
+        only(&loaded).projects.keys().map(Name::to_string).collect::<Vec<_>>()
+    };
+    let whole =
+        ("HEX_TOKEN_EXPORTER__TOKENS__AIRFLOW__PROJECTS", "{new=00000000-0000-0000-0000-000000000001}");
+    let one = ("HEX_TOKEN_EXPORTER__TOKENS__AIRFLOW__PROJECTS__ONE", "00000000-0000-0000-0000-000000000002");
+    assert_eq!(projects(&[whole]), ["new"]);
+    assert_eq!(projects(&[one]), ["old", "one"]);
+    assert_eq!(projects(&[one, whole]), ["new", "one"]);
+    let whole_by_another_case = ("HEX_TOKEN_EXPORTER__tokens__airflow__projects", whole.1);
+    assert_eq!(projects(&[one, whole_by_another_case]), ["new", "one"]);
+    assert_eq!(projects(&[(whole.0, "{}")]), [""; 0]);
+}
+
+#[test]
 fn a_mistake_in_the_environment_names_its_variable() {
     let place = Place::new();
     let environment = [
@@ -202,10 +221,8 @@ fn the_address_and_overrides_work_without_a_file() {
 #[test]
 fn an_override_of_the_workspace_leaves_its_address_without_a_file() {
     let place = Place::new();
-    let environment = [
-        ("HEX_API_TOKEN", "x"),
-        ("HEX_TOKEN_EXPORTER__WORKSPACES__DEFAULT__REQUESTS_PER_MINUTE", "10"),
-    ];
+    let environment =
+        [("HEX_API_TOKEN", "x"), ("HEX_TOKEN_EXPORTER__WORKSPACES__DEFAULT__REQUESTS_PER_MINUTE", "10")];
     let loaded = load(&place.zero_config(), &variables(&environment)).unwrap();
     assert_eq!(only(&loaded).workspace.origin, "https://app.hex.tech");
     assert_eq!(only(&loaded).workspace.requests_per_minute, 10);
