@@ -29,8 +29,10 @@ struct Input {
 }
 
 impl Inputs {
-    /// Relative paths start from `base`.
+    /// Relative paths start from `base`; where it is empty, from the working directory.
     pub(super) fn below(base: &Path) -> Self {
+        // Joined to nothing, `./a` would stay another path than `a`.
+        let base = if base == Path::new("") { Path::new(".") } else { base };
         Self { base: base.to_owned(), hasher: RandomState::new(), read: RefCell::default() }
     }
 
@@ -79,5 +81,21 @@ impl Inputs {
             self.hasher.hash_one((content.bytes.as_slice(), rights))
         };
         content.as_ref().map(hash).map_err(|reason| *reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_spellings_of_a_path_are_one() {
+        for base in ["", ".", "etc", "/etc"] {
+            let inputs = Inputs::below(Path::new(base));
+            assert_eq!(inputs.resolve("./td"), inputs.resolve("td"), "{base}");
+            assert_eq!(inputs.resolve("././td/"), inputs.resolve("td"), "{base}");
+        }
+        let inputs = Inputs::below(Path::new(""));
+        assert!(std::fs::read_dir(inputs.resolve(".")).is_ok());
     }
 }
