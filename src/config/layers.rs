@@ -3,14 +3,14 @@
 //! Defaults are not a layer: they belong to the readers of the values, so that a section whose keys are
 //! all commented out keeps them.
 
-use std::path::Path as FilePath;
+use std::{collections::HashMap, path::Path as FilePath};
 
 use figment::value::{Dict, Value};
 
 use super::{
     ConfigErrors, Environment, Source, address, dotenv,
     environment::NoPath,
-    finding::{Finding, Origins, Path},
+    finding::{Finding, Origins, Path, Place},
     inputs::Inputs,
     yaml,
 };
@@ -58,11 +58,18 @@ pub(super) fn merge(
         _ => return Err(Finding::general("the configuration must be a map of keys and values").into()),
     };
     let mut problems = Vec::new();
+    let mut set = HashMap::new();
     for variable in environment.overrides() {
         match variable.resolve(&merged) {
             Ok(setting) => {
-                origins.note_variable(&setting.path(), variable.variable);
+                let path = setting.path();
+                origins.note_variable(&path, variable.variable);
                 setting.put_into(&mut merged);
+                if let Some(other) = set.insert(path, variable.variable) {
+                    let problem =
+                        format!("sets the same key as {}; keep one of them", Place::variable(other));
+                    problems.push(Finding::variable(variable.variable, problem));
+                }
             }
             Err(NoPath(problem)) => problems.push(Finding::variable(variable.variable, problem)),
         }

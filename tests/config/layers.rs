@@ -232,6 +232,19 @@ fn an_override_of_the_workspace_leaves_its_address_without_a_file() {
 }
 
 #[test]
+fn two_variables_for_one_key_are_a_mistake() {
+    let place = Place::new();
+    for [one, other] in [
+        ["HEX_TOKEN_EXPORTER__PROBE__INTERVAL", "HEX_TOKEN_EXPORTER__Probe__interval"],
+        ["HEX_TOKEN_EXPORTER__TOKENS__A_B__TOKEN_OWNER", "HEX_TOKEN_EXPORTER__TOKENS__a_b__TOKEN_OWNER"],
+    ] {
+        let errors = place.load(SMALLEST, &[(one, "7m"), (other, "7m")]).unwrap_err().to_string();
+        let expected = format!("{other}: sets the same key as {one}; keep one of them");
+        assert!(errors.lines().any(|line| line == expected), "{errors}");
+    }
+}
+
+#[test]
 fn without_file_and_token_the_ways_to_start_are_told() {
     let place = Place::new();
     for environment in [vec![], vec![("HEX_API_TOKEN", " ")]] {
