@@ -78,6 +78,21 @@ fn a_configuration_costs_no_more_for_each_token_the_more_are_wrong() {
     }
 }
 
+#[test]
+fn a_configuration_that_grows_in_the_reading_is_refused_before_it_costs_much() {
+    let doubled: Vec<_> = (1..40).map(|i| format!("a{i}: &a{i} [*a{0}, *a{0}]\n", i - 1)).collect();
+    let long = format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(2_000), "*a, ".repeat(2_000));
+    let doubled = format!("a0: &a0 [x, x]\n{}", doubled.concat());
+    for bomb in [doubled, long, "[".repeat(1_000_000), "- ".repeat(1_000_000)] {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.yaml");
+        std::fs::write(&file, &bomb).unwrap();
+        let (source, environment) = (Source::File(file), Environment::default());
+        let cost = measure(|| assert!(config::load(&source, &environment).is_err()));
+        assert!(cost.bytes_max < 60_000_000, "{} bytes at once for {}", cost.bytes_max, &bomb[..20]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_page_is_never_in_memory_as_a_whole() {
     let (store, own) = (Fleet::of(1_000).heard(clock()), own());

@@ -8,7 +8,7 @@ use std::{collections::HashMap, path::Path as FilePath};
 use figment::value::{Dict, Value};
 
 use super::{
-    ConfigErrors, Environment, Source, address, dotenv,
+    ConfigErrors, Environment, MAX_CONFIG_BYTES, Source, address, dotenv,
     environment::NoPath,
     finding::{Finding, Origins, Path, Place},
     inputs::Inputs,
@@ -21,9 +21,6 @@ pub const TOKEN_VARIABLE: &str = "HEX_API_TOKEN";
 
 /// The variable that holds the address for it.
 pub const WORKSPACE_VARIABLE: &str = "HEX_WORKSPACE_URL";
-
-/// Larger than a configuration of thousands of tokens.
-const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The merged configuration, not yet understood.
 pub(super) struct Merged {
@@ -80,7 +77,7 @@ pub(super) fn merge(
 fn from_file(path: &FilePath, inputs: &Inputs) -> Result<(Value, Origins), ConfigErrors> {
     let read = path.file_name().ok_or(super::file::Unreadable::NotAFile);
     let content = read
-        .and_then(|name| inputs.read(name.as_ref(), MAX_CONFIG_BYTES))
+        .and_then(|name| inputs.read(name.as_ref(), MAX_CONFIG_BYTES as u64))
         .map_err(|reason| Finding::general(format!("the configuration file cannot be used: {reason}")))?;
     let text = std::str::from_utf8(&content)
         .map_err(|_| Finding::general("the configuration file is not UTF-8 text; save it as such"))?;

@@ -43,6 +43,9 @@ pub use finding::{ConfigErrors, Finding};
 pub use gather::{DesiredToken, Gathered, gather};
 pub use layers::{TOKEN_VARIABLE, WORKSPACE_VARIABLE};
 
+/// Larger than a configuration of thousands of tokens.
+const MAX_CONFIG_BYTES: usize = 4 * 1024 * 1024;
+
 /// Where a configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

@@ -12,10 +12,22 @@ use serde::{
 };
 use serde_saphyr::{Error, Spanned};
 
-use super::finding::{Finding, Path, Step};
+use super::{
+    MAX_CONFIG_BYTES,
+    finding::{Finding, Path, Step},
+};
 
 /// Deeper than any configuration of ours.
 const MAX_DEPTH: usize = 32;
+
+/// As many as a plain text of the largest configuration has: its length is limited already.
+const MAX_NODES: usize = MAX_CONFIG_BYTES;
+
+/// A list or map is a node, of two events.
+const MAX_EVENTS: usize = 2 * MAX_NODES;
+
+/// What aliases may add to what is written: more than any configuration of ours, and little to hold.
+const MAX_REPLAYED: usize = 250_000;
 
 /// Reads one YAML document. An empty one is [`Value::Empty`].
 pub(super) fn parse(text: &str) -> Result<Value, Finding> {
@@ -31,7 +43,12 @@ pub(super) fn lines(text: &[u8]) -> Lines {
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     let options = serde_saphyr::options! {
         with_snippet: false,
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            max_nodes: MAX_NODES,
+            max_events: MAX_EVENTS,
+        },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPLAYED },
     };
     serde_saphyr::from_str_with_options(text, options)
 }
@@ -206,5 +223,18 @@ impl<'de, T: Tree + Deserialize<'de>> de::Visitor<'de> for Any<T> {
             map.push(entry);
         }
         Ok(T::map(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_taken_where_nothing_in_it_grows() {
+        // More than the parser takes of itself.
+        const ENTRIES: usize = 260_000;
+        let read = parse(&format!("[{}]", "[],".repeat(ENTRIES))).unwrap();
+        assert_eq!(read.as_array().unwrap().len(), ENTRIES);
     }
 }
