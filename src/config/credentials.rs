@@ -22,7 +22,7 @@ const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 /// A credential as it was found.
 pub(super) struct Reading {
     pub(super) credential: Credential,
-    /// Whether it is in use though every user of the machine can read its file.
+    /// Whether it is in use though the mode of its file lets every user of the machine read it.
     pub(super) exposed: bool,
 }
 
@@ -103,7 +103,7 @@ impl Memory {
     }
 }
 
-/// A secret, with when its file was written, and whether every user of the machine can read that.
+/// A secret, with when its file was written, and whether that is open to every user.
 type Found = (Result<(Secret, Option<Timestamp>), CredentialProblem>, bool);
 
 /// Looks into many sources on several threads: each file costs some calls to the system, which may be a
@@ -156,7 +156,8 @@ fn problem(reason: Unreadable) -> CredentialProblem {
     }
 }
 
-/// Whether every user of the machine can read a file that should be a secret.
+/// Whether the mode of a file that should be a secret lets every user of the machine read it. The directories above
+/// may keep them out.
 pub(super) fn is_exposed(path: &Path, content: &Content) -> bool {
     const WORLD_READABLE: u32 = 0o004;
     let is_mounted = || MOUNTED.iter().any(|directory| path.starts_with(directory));

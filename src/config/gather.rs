@@ -113,7 +113,7 @@ impl Round {
         if exposed {
             self.warn(
                 &path(),
-                "every user of this machine can read the file; take the right to read it away",
+                "the file's mode lets every user of this machine read it; take that right away",
             );
         }
         match &credential {

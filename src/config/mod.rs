@@ -67,7 +67,7 @@ pub struct Config {
     pub max_concurrency: usize,
     /// Where verdicts and expiries are kept over a restart.
     pub state_file: Option<PathBuf>,
-    /// Whether a credential is of no use while every user of the machine can read its file.
+    /// Whether a credential is of no use while the mode of its file lets every user of the machine read it.
     pub refuse_exposed_credentials: bool,
     /// The configured workspaces.
     pub workspaces: BTreeMap<Name, Arc<Workspace>>,

@@ -121,7 +121,7 @@ pub fn of_credential(problem: CredentialProblem) -> (&'static str, &'static str)
         ),
         CredentialProblem::Empty => ("the credential source is empty", "Write the token into it"),
         CredentialProblem::Exposed => (
-            "every user of the machine can read the credential's file, which refuse_exposed_credentials forbids",
+            "the mode of the credential's file lets every user of the machine read it, which refuse_exposed_credentials forbids",
             "Take that right away, as with chmod o-rwx; where somebody may have read it, regenerate the token",
         ),
         CredentialProblem::IllegalHeaderValue => (

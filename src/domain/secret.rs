@@ -193,9 +193,9 @@ pub enum CredentialProblem {
     /// Nothing but white space.
     #[error("it is empty")]
     Empty,
-    /// Every user of the machine can read the file, and the configuration refuses that.
+    /// The file's mode lets every user of the machine read it, and the configuration refuses that.
     #[error(
-        "every user of this machine can read the file, which `refuse_exposed_credentials` forbids; take that right away"
+        "the file's mode lets every user of this machine read it, which `refuse_exposed_credentials` forbids; take that right away"
     )]
     Exposed,
     /// Holds characters that no HTTP header value may hold.

@@ -101,7 +101,7 @@ fn a_file_that_everyone_can_read_is_told_once_it_lies_on_a_disk() {
     assert_eq!(warnings(&gathered(&place, ONE_FILE, &[])), "");
     place.set_mode("secret", 0o604);
     let said = warnings(&gathered(&place, ONE_FILE, &[]));
-    assert_eq!(said.contains("every user of this machine can read the file"), !in_memory, "{said}");
+    assert_eq!(said.contains("mode lets every user of this machine read it"), !in_memory, "{said}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_file_that_everyone_can_read_is_refused_where_the_configuration_says_so() {
     }
     assert_eq!(problem(&found.tokens[0]), Some(CredentialProblem::Exposed));
     let said = warnings(&found);
-    assert_eq!(said.matches("every user of this machine can read the file").count(), 1, "{said}");
+    assert_eq!(said.matches("mode lets every user of this machine read it").count(), 1, "{said}");
     place.set_mode("secret", 0o600);
     let found = gathered(&place, &config, &[]);
     assert!(holds(&found.tokens[0].credential, "x"));
