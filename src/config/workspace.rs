@@ -11,7 +11,7 @@ use super::{
     keys,
     section::{Entry, Section},
 };
-use crate::domain::{Name, Workspace};
+use crate::domain::{Name, Uuid, Workspace};
 
 /// What a workspace may send where nothing is set.
 const DEFAULT_REQUESTS_PER_MINUTE: u32 = 30;
@@ -59,7 +59,7 @@ fn read_one(top: &Section<'_>, name: &Name, entry: &Entry<'_>, inputs: &Inputs) 
     }
     let origin = address::origin(&section, section.flag("allow_http").unwrap_or(false));
     let proxy = address::proxy(&section, origin.as_deref());
-    let org_id = section.text("org_id").map(str::to_owned);
+    let org_id = organisation(&section);
     let requests_per_minute = section.number("requests_per_minute", 1..=MAX_REQUESTS_PER_MINUTE);
     let ca_pem = certificates(&section, inputs);
     Some(Workspace {
@@ -70,6 +70,17 @@ fn read_one(top: &Section<'_>, name: &Name, entry: &Entry<'_>, inputs: &Inputs) 
         ca_pem,
         proxy,
     })
+}
+
+/// Hex may change the form of its ids, so one of another form is not refused.
+fn organisation(section: &Section<'_>) -> Option<String> {
+    let id = section.text("org_id")?;
+    if Uuid::parse(id).is_none() {
+        let text = "is no UUID, as the ids of organisations are, and so no token may match it; write the one \
+                    that `hex-token-exporter check` shows";
+        section.report.warn(&section.at("org_id"), text);
+    }
+    Some(id.to_owned())
 }
 
 fn certificates(section: &Section<'_>, inputs: &Inputs) -> Option<Vec<u8>> {
