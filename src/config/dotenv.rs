@@ -13,6 +13,9 @@ const NAME: &str = ".env";
 /// Larger than any such file.
 const MAX_BYTES: u64 = 64 * 1024;
 
+/// Some editors begin a file with it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The variables of the file; none where there is no file.
 pub(super) fn read(inputs: &Inputs) -> Result<BTreeMap<String, String>, Finding> {
     let inspect = |content: &super::file::Content| refusal(content.mode, content.owner);
@@ -22,8 +25,9 @@ pub(super) fn read(inputs: &Inputs) -> Result<BTreeMap<String, String>, Finding>
         Ok((_, Some(reason))) => return Err(refused(reason)),
         Ok((content, None)) => content,
     };
+    let content = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&content);
     // The parser's error quotes the line that it does not understand, so it is not looked at.
-    dotenvy::from_read_iter(content.as_slice())
+    dotenvy::from_read_iter(content)
         .collect::<Result<_, _>>()
         .map_err(|_| refused("a line of it is not of the form NAME=value"))
 }

@@ -148,7 +148,23 @@ impl Override<'_> {
         if brackets > MAX_BRACKETS {
             return Value::from(self.value);
         }
-        self.value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
+        let parsed = self.value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        without_characters(parsed)
+    }
+}
+
+/// figment takes `'x'` for a character, which is text as any other.
+fn without_characters(value: Value) -> Value {
+    match value {
+        Value::Char(_, character) => Value::from(character.to_string()),
+        Value::Array(_, values) => {
+            Value::from(values.into_iter().map(without_characters).collect::<Vec<_>>())
+        }
+        Value::Dict(_, dict) => {
+            let entries = dict.into_iter().map(|(key, value)| (key, without_characters(value)));
+            Value::from(entries.collect::<Dict>())
+        }
+        other => other,
     }
 }
 

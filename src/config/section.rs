@@ -85,7 +85,12 @@ impl<'a> Section<'a> {
         let entry = self.entry(key)?;
         let whole = entry.value.to_u128().or_else(|| entry.value.to_i128()?.try_into().ok());
         if whole.is_none() && entry.value.to_i128().is_none() {
-            wrong_type(self.report, &entry, "a whole number");
+            match entry.value {
+                Value::Num(..) => {
+                    self.report.error(&entry.path, "must be a whole number, written as digits alone");
+                }
+                _ => wrong_type(self.report, &entry, "a whole number"),
+            }
             return None;
         }
         let number = whole.and_then(|whole| u32::try_from(whole).ok()).filter(|n| limits.contains(n));

@@ -162,6 +162,7 @@ fn workspace(section: &Section<'_>, workspaces: &Workspaces) -> Choice {
     match workspaces.get(named) {
         Some(Some(workspace)) => Choice::Workspace(Arc::clone(workspace)),
         Some(None) => Choice::Unusable,
+        None if workspaces.is_empty() => Choice::Unusable,
         None => {
             let advice = format!("no such workspace; the configured ones are {}", listed(workspaces));
             section.report.error(&section.at("workspace"), advice);

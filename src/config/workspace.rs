@@ -22,15 +22,18 @@ const MAX_REQUESTS_PER_MINUTE: u32 = 6000;
 /// Larger than any bundle of a company's certificates.
 const MAX_CA_BYTES: u64 = 1024 * 1024;
 
-/// The configured workspaces. One that is wrong is `None`: it exists, so that tokens may name it.
+/// The configured workspaces. One that is wrong is `None`: it exists, so that tokens may name it. There is none
+/// where they can't be told from what is written, which has been reported.
 pub(super) type Workspaces = BTreeMap<Name, Option<Arc<Workspace>>>;
 
 /// Reads the section. Where there is none, there is one workspace, `default`, at Hex's own address.
 pub(super) fn read(top: &Section<'_>, inputs: &Inputs) -> Workspaces {
-    let Some(entries) = top.named("workspaces").filter(|entries| !entries.is_empty()) else {
+    let entries = top.named("workspaces");
+    if top.is_empty("workspaces") {
         return fallback().into_iter().collect();
-    };
+    }
     entries
+        .unwrap_or_default()
         .into_iter()
         .map(|(name, entry)| {
             let workspace = read_one(top, &name, &entry, inputs).map(Arc::new);

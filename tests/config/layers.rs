@@ -232,6 +232,17 @@ fn an_override_of_the_workspace_leaves_its_address_without_a_file() {
 }
 
 #[test]
+fn one_quoted_character_is_text() {
+    let place = Place::new();
+    let owner = [("HEX_TOKEN_EXPORTER__TOKENS__AIRFLOW__TOKEN_OWNER", "'x'")];
+    let loaded = place.load(SMALLEST, &owner).unwrap();
+    assert_eq!(only(&loaded).token_owner.as_deref(), Some("x"));
+    let scopes = [("HEX_TOKEN_EXPORTER__TOKENS__AIRFLOW__REQUIRED_SCOPES", "['x']")];
+    let errors = place.load(SMALLEST, &scopes).unwrap_err().to_string();
+    assert!(errors.contains("required_scopes[0] ") && errors.contains("unknown scope"), "{errors}");
+}
+
+#[test]
 fn two_variables_for_one_key_are_a_mistake() {
     let place = Place::new();
     for [one, other] in [
@@ -271,6 +282,14 @@ fn a_dotenv_file_fills_what_the_environment_does_not_have() {
     let environment = variables(&[("HEX_WORKSPACE_URL", "https://hex.example.com")]);
     let loaded = load(&place.zero_config(), &environment).unwrap();
     assert_eq!(only(&loaded).workspace.origin, "https://hex.example.com");
+}
+
+#[test]
+fn a_byte_order_mark_begins_a_dotenv_file_as_it_begins_a_configuration() {
+    let place = Place::new();
+    place.write(".env", "\u{feff}HEX_API_TOKEN=x\n");
+    load(&place.zero_config(), &variables(&[])).unwrap();
+    place.load(&format!("\u{feff}{SMALLEST}"), &[]).unwrap();
 }
 
 #[test]
