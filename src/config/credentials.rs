@@ -152,7 +152,10 @@ fn problem(reason: Unreadable) -> CredentialProblem {
     match reason {
         Unreadable::Missing => CredentialProblem::Missing,
         Unreadable::PermissionDenied => CredentialProblem::PermissionDenied,
-        Unreadable::NotAFile | Unreadable::TooLarge | Unreadable::Failed => CredentialProblem::Unreadable,
+        Unreadable::NotAFile => CredentialProblem::NotAFile,
+        Unreadable::TooLarge => CredentialProblem::TooLarge,
+        Unreadable::LinkLoop => CredentialProblem::LinkLoop,
+        Unreadable::Failed => CredentialProblem::Unreadable,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, io::Errno};
 use zeroize::Zeroizing;
 
 /// A file's content, wiped when dropped, and what the system tells about it.
@@ -43,12 +43,17 @@ pub(super) enum Unreadable {
     NotAFile,
     #[error("it is too large")]
     TooLarge,
+    #[error("its links lead in a circle")]
+    LinkLoop,
     #[error("it cannot be read")]
     Failed,
 }
 
 impl From<io::Error> for Unreadable {
     fn from(error: io::Error) -> Self {
+        if Errno::from_io_error(&error) == Some(Errno::LOOP) {
+            return Self::LinkLoop;
+        }
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing,
             io::ErrorKind::PermissionDenied => Self::PermissionDenied,

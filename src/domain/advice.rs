@@ -115,8 +115,18 @@ pub fn of_credential(problem: CredentialProblem) -> (&'static str, &'static str)
             "the exporter may not read the credential's file: permission denied",
             "Let the exporter's user read the file and enter the directories above it",
         ),
+        CredentialProblem::NotAFile => (
+            "what should be the credential's file is a directory, a pipe or something else that is no plain file",
+            "Put the token alone into a plain file, and check the mount that it lies on",
+        ),
+        CredentialProblem::TooLarge => {
+            ("the credential's file is larger than a token can be", "Put the token alone into it")
+        }
+        CredentialProblem::LinkLoop => {
+            ("the links to the credential's file lead in a circle", "Let the link lead to the file itself")
+        }
         CredentialProblem::Unreadable => (
-            "the credential's file cannot be read, is no plain file, or is larger than a token can be",
+            "the credential's file cannot be read",
             "Put the token alone into a plain file, and check the mount that it lies on",
         ),
         CredentialProblem::Empty => ("the credential source is empty", "Write the token into it"),

@@ -187,7 +187,16 @@ pub enum CredentialProblem {
     /// The file exists and can't be read.
     #[error("it cannot be read: permission denied")]
     PermissionDenied,
-    /// The file can't be read for another reason, or is larger than a token can be.
+    /// A directory, a pipe, or something else that is no regular file.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// Larger than a token can be.
+    #[error("it is too large")]
+    TooLarge,
+    /// The links on the way to the file lead in a circle.
+    #[error("its links lead in a circle")]
+    LinkLoop,
+    /// The file can't be read for another reason.
     #[error("it cannot be read")]
     Unreadable,
     /// Nothing but white space.

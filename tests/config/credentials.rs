@@ -73,14 +73,16 @@ fn what_cannot_be_sent_is_a_warning_and_never_an_error() {
     let fifo = rustix::fs::FileType::Fifo;
     let mode = rustix::fs::Mode::from_bits_truncate(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, place.path("fifo"), fifo, mode, 0).unwrap();
+    place.link("loop", "loop");
     for (file, expected) in [
         ("no-such-file", CredentialProblem::Missing),
         ("empty", CredentialProblem::Empty),
         ("two-lines", CredentialProblem::IllegalHeaderValue),
         ("binary", CredentialProblem::IllegalHeaderValue),
-        ("huge", CredentialProblem::Unreadable),
-        ("folder", CredentialProblem::Unreadable),
-        ("fifo", CredentialProblem::Unreadable),
+        ("huge", CredentialProblem::TooLarge),
+        ("folder", CredentialProblem::NotAFile),
+        ("fifo", CredentialProblem::NotAFile),
+        ("loop", CredentialProblem::LinkLoop),
     ] {
         let found = gathered(&place, &format!("tokens: {{airflow: {{credentials_file: {file}}}}}"), &[]);
         assert_eq!(problem(&found.tokens[0]), Some(expected), "{file}");
