@@ -124,6 +124,10 @@ impl Round {
             Credential::Loaded { secret, .. } if secret.kind() == Kind::Personal => {
                 self.note_personal(spec, &path());
             }
+            Credential::Loaded { secret, .. } if secret.is_wrapped() => self.warn(
+                &path(),
+                "holds something around the token; leave the token alone there, without a name, quotes or braces",
+            ),
             Credential::Loaded { .. } => {}
         }
         self.insert(spec, credential);

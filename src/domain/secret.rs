@@ -52,6 +52,15 @@ impl Secret {
         Kind::of_credential(self.text())
     }
 
+    /// Whether it looks like a token with something around it: a name before it, quotes, JSON.
+    pub fn is_wrapped(&self) -> bool {
+        let text = self.text();
+        let holds_one = || ["hxtp_", "hxtw_"].iter().any(|prefix| text.contains(prefix));
+        // At the end it fills up base64.
+        let is_named = || text.trim_end_matches('=').contains('=');
+        self.kind() == Kind::Unknown && (text.starts_with(['"', '\'', '{']) || is_named() || holds_one())
+    }
+
     /// Identifies this secret among others under one key, and tells nothing about it.
     pub fn digest(&self, key: &DigestKey) -> Digest {
         let first = self.0.digest.get_or_init(|| (Arc::clone(&key.bytes), self.made_with(key)));

@@ -127,6 +127,29 @@ fn a_file_that_everyone_can_read_is_refused_where_the_configuration_says_so() {
 }
 
 #[test]
+fn a_token_with_something_around_it_is_told_and_taken() {
+    let place = Place::new();
+    let token = workspace_token('a');
+    for (content, is_told) in [
+        (format!("HEX_API_TOKEN={token}"), true),
+        (format!("\"{token}\""), true),
+        (format!("'{token}'"), true),
+        (format!("{{\"token\":\"{token}\"}}"), true),
+        (format!("Bearer:{token}"), true),
+        (token, false),
+        ("0123456789abcdef".to_owned(), false),
+        ("bmV3IGZvcm1hdA==".to_owned(), false),
+    ] {
+        private(&place, "secret", &content);
+        let found = gathered(&place, ONE_FILE, &[]);
+        assert!(holds(&found.tokens[0].credential, &content));
+        let expected = "tokens.airflow.credentials_file: holds something around the token; leave the token alone \
+                        there, without a name, quotes or braces";
+        assert_eq!(warnings(&found), if is_told { expected } else { "" }, "{content}");
+    }
+}
+
+#[test]
 fn two_tokens_with_one_secret_are_told_by_name() {
     let place = Place::new();
     let config = "tokens: {a: {credentials_env: A}, b: {credentials_env: B}, c: {credentials_env: C}}";
