@@ -30,7 +30,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// How long the process waits for its state file when it ends.
 const SAVE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Opens the state file of an earlier process. `None`: it is none to be written to.
+/// Opens the state file of an earlier process. `None`: it must not be written to.
 pub(super) fn open(path: &Path) -> anyhow::Result<Option<Arc<StateFile>>> {
     let shown = path.display();
     match StateFile::open(path) {

@@ -112,6 +112,11 @@ fn put(tree: &mut Dict, keys: &[String], value: Value) {
 pub(super) struct NoPath(pub(super) &'static str);
 
 impl Override<'_> {
+    /// Whether it is about a workspace of another name.
+    pub(super) fn is_of_workspace_beside(&self, name: &str) -> bool {
+        matches!(self.keys.as_slice(), [first, second, ..] if folded(first) == "workspaces" && folded(second) != name)
+    }
+
     /// What the variable sets within `tree`.
     ///
     /// A step means the key that reads the same when case is ignored and dashes and dots are taken as

@@ -99,10 +99,12 @@ fn from_token_variable(environment: &Environment) -> Result<(Value, Origins), Co
         let path = Path::default().key("workspaces").key("default").key("url");
         origins.note_variable(&path, WORKSPACE_VARIABLE);
     });
-    // Written out, so that an override of another key of the workspace leaves it.
-    let url = url.unwrap_or(address::DEFAULT_ORIGIN);
-    let workspace = Dict::from([("url".into(), url.into())]);
-    let workspaces = Dict::from([("default".into(), workspace.into())]);
+    let mut workspaces = Dict::new();
+    // Written out, so that an override of another key of the workspace leaves it. Another workspace takes its place.
+    if url.is_some() || !environment.overrides().iter().any(|it| it.is_of_workspace_beside("default")) {
+        let url = url.unwrap_or(address::DEFAULT_ORIGIN);
+        workspaces.insert("default".into(), Dict::from([("url".into(), url.into())]).into());
+    }
     let token = Dict::from([
         ("credentials_env".into(), TOKEN_VARIABLE.into()),
         ("required_scopes".into(), vec![Value::from(Scope::ProjectsRead.as_label())].into()),

@@ -47,6 +47,8 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
             max_depth: MAX_DEPTH,
             max_nodes: MAX_NODES,
             max_events: MAX_EVENTS,
+            max_aliases: MAX_NODES,
+            max_merge_keys: MAX_NODES,
             // Hundreds of tokens may share one anchor. What aliases add is limited below.
             enforce_alias_anchor_ratio: false,
         },
@@ -243,9 +245,9 @@ mod tests {
     #[test]
     fn thousands_of_tokens_may_share_what_is_written_once() {
         let token = |token| format!("t{token}: {{<<: *shared, own: 1}}\n");
-        let tokens: String = (0..10_000).map(token).collect();
+        let tokens: String = (0..15_000).map(token).collect();
         let read = parse(&format!("t: &shared {{a: [1, 2], b: x, c: y}}\n{tokens}")).unwrap();
-        let last = read.as_dict().unwrap()["t9999"].as_dict().unwrap();
+        let last = read.as_dict().unwrap()["t14999"].as_dict().unwrap();
         assert_eq!(last.keys().collect::<Vec<_>>(), ["a", "b", "c", "own"]);
     }
 }

@@ -229,6 +229,9 @@ fn an_override_of_the_workspace_leaves_its_address_without_a_file() {
     let moved = ("HEX_TOKEN_EXPORTER__WORKSPACES__DEFAULT__URL", "https://eu.hex.tech");
     let loaded = load(&place.zero_config(), &variables(&[environment[0], moved])).unwrap();
     assert_eq!(only(&loaded).workspace.origin, "https://eu.hex.tech");
+    let renamed = ("HEX_TOKEN_EXPORTER__WORKSPACES__EU__URL", "https://eu.hex.tech");
+    let loaded = load(&place.zero_config(), &variables(&[environment[0], renamed])).unwrap();
+    assert_eq!(only(&loaded).workspace.name.as_str(), "eu");
 }
 
 #[test]

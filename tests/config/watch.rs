@@ -335,6 +335,7 @@ async fn a_dotenv_file_is_watched_too() {
 async fn a_refused_dotenv_file_is_taken_once_its_mode_is_mended() {
     let place = Place::new();
     place.write(".env", "HEX_API_TOKEN=one\n");
+    place.set_mode(".env", 0o600);
     watched(place.zero_config(), variables(&[]), async |mut watched| {
         place.set_mode(".env", 0o640);
         watched.change().await;

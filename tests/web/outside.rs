@@ -225,10 +225,10 @@ async fn as_many_files_may_be_open_as_the_system_allows_and_too_few_are_told_of(
     let config = home.path().join("config.yaml");
     fs::write(&config, "tokens: {airflow: {credentials_file: none}}").unwrap();
     let mut most = Vec::new();
-    for limits in ["ulimit -n 2000", "ulimit -n 2000; ulimit -Sn 200", "ulimit -n 300"] {
+    for limits in ["ulimit -n 1024", "ulimit -n 1024; ulimit -Sn 200", "ulimit -n 300"] {
         let exporter = Exporter::run(Exporter::command(limits).arg("--config.file").arg(&config));
         most.push(exporter::value(&exporter.metrics().await, "process_max_fds"));
         assert_eq!(exporter.said().contains("only 300 files"), most.len() == 3, "{limits}");
     }
-    assert_eq!(most, [Some(2000.0), Some(2000.0), Some(300.0)]);
+    assert_eq!(most, [Some(1024.0), Some(1024.0), Some(300.0)]);
 }

@@ -83,17 +83,29 @@ async fn tls_and_client_certificates_can_be_switched_on_and_off() {
 
 #[tokio::test]
 async fn no_protection_falls_because_a_file_was_emptied() {
-    let strict = TLS.replace('}', ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem}");
+    let strict = TLS.replace(
+        '}',
+        ", client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem, client_allowed_sans: [ada]}",
+    );
     let user = format!("basic_auth_users: {{ada: '{}'}}\n", bcrypt::hash("x", 4).unwrap());
     let stand = Stand::start(&format!("{strict}{user}")).await;
     let ask = "GET /ok HTTP/1.1\r\nHost: localhost\r\n";
-    for left in ["", "# emptied\n", TLS, &strict, &user, &format!("{TLS}{user}")] {
+    let looser = [
+        strict.replace(", client_allowed_sans: [ada]", ""),
+        strict.replace("RequireAndVerifyClientCert", "RequireAnyClientCert"),
+        TLS.replace('}', ", client_auth_type: VerifyClientCertIfGiven, client_ca_file: ca.pem}"),
+        TLS.to_owned(),
+    ];
+    let looser = looser.map(|tls| format!("{tls}{user}"));
+    let emptied = ["", "# emptied\n", TLS, &strict, &user];
+    for left in emptied.into_iter().chain(looser.iter().map(String::as_str)) {
         fs::write(stand.path("web.yml"), left).unwrap();
         // Longer than it takes to be seen, in no time.
         tokio::time::pause();
         tokio::time::sleep(Duration::from_mins(1)).await;
         tokio::time::resume();
         assert!(stand.connect_tls(Client::default()).await.is_err(), "{left}");
+        assert!(stand.connect_tls(Client::with(stand.authority.client(dns("eve")))).await.is_err(), "{left}");
         let client = Client::with(stand.authority.client(dns("ada")));
         let stream = client.connect(stand.address, &stand.authority.pem()).await.unwrap();
         assert_eq!(Answer::of(stream, ask).await.status, 401, "{left}");

@@ -63,12 +63,33 @@ impl Policy {
     }
 }
 
-/// Who judges the certificates of clients. `None`: something is wrong, which has been reported.
+/// What is asked of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Demands {
+    policy: Policy,
+    narrowed: bool,
+}
+
+impl Demands {
+    /// Whether clients are asked for a certificate at all.
+    pub(super) fn ask(self) -> bool {
+        self.policy != Policy::None
+    }
+
+    /// Whether these keep out whom `next` would let in.
+    pub(super) fn exceed(self, next: Self) -> bool {
+        (self.policy.verifies() && !next.policy.verifies())
+            || (self.policy.is_mandatory() && !next.policy.is_mandatory())
+            || (self.narrowed && !next.narrowed)
+    }
+}
+
+/// What is asked of clients, and who judges their certificates. `None`: something is wrong, which has been reported.
 pub(super) fn verifier(
     tls: &Section<'_>,
     inputs: &Inputs,
     provider: &Arc<CryptoProvider>,
-) -> Option<Arc<dyn ClientCertVerifier>> {
+) -> Option<(Demands, Arc<dyn ClientCertVerifier>)> {
     let policy = policy(tls);
     let ca = material::read(tls, "client_ca", inputs, false);
     let roots = ca.as_ref().and_then(|ca| {
@@ -83,6 +104,7 @@ pub(super) fn verifier(
     });
     let sans = allowed_sans(tls, policy?);
     let policy = policy?;
+    let demands = Demands { policy, narrowed: sans.is_some() };
     if ca.is_some() && policy == Policy::None {
         let text = "a client CA is set, and no client is asked; set RequireAndVerifyClientCert";
         tls.report.error(&tls.at("client_auth_type"), text);
@@ -95,10 +117,10 @@ pub(super) fn verifier(
             tls.report.warn(&tls.at("client_auth_type"), text);
         }
         if policy == Policy::None {
-            return Some(WebPkiClientVerifier::no_client_auth());
+            return Some((demands, WebPkiClientVerifier::no_client_auth()));
         }
         let any = Arc::new(AnyCertificate { mandatory: policy.is_mandatory(), provider: provider.clone() });
-        return Some(narrowed(any, sans));
+        return Some((demands, narrowed(any, sans)));
     }
     if ca.is_none()
         && !tls.report.concerns(&tls.at("client_ca_file"))
@@ -114,7 +136,7 @@ pub(super) fn verifier(
     if verifier.is_err() {
         tls.report.error(&ca?.path, "cannot be used as a client CA");
     }
-    verifier.ok().map(|verifier| narrowed(verifier, sans))
+    verifier.ok().map(|verifier| (demands, narrowed(verifier, sans)))
 }
 
 fn policy(tls: &Section<'_>) -> Option<Policy> {

@@ -66,13 +66,12 @@ pub struct WebConfig {
 impl WebConfig {
     /// What protects the port now and would not under `next`.
     fn loses(&self, next: &Self) -> Option<&'static str> {
-        let asks_clients = |web: &Self| web.tls.as_ref().is_some_and(|tls| tls.asks_clients);
-        if self.tls.is_some() && next.tls.is_none() {
-            Some("TLS")
-        } else if asks_clients(self) && !asks_clients(next) {
-            Some("the certificates of clients")
-        } else {
-            (!self.users.is_empty() && next.users.is_empty()).then_some("all users")
+        match (&self.tls, &next.tls) {
+            (Some(_), None) => Some("TLS"),
+            (Some(now), Some(then)) if now.demands.exceed(then.demands) => {
+                Some("what the certificates of clients must be")
+            }
+            _ => (!self.users.is_empty() && next.users.is_empty()).then_some("all users"),
         }
     }
 }

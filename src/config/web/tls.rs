@@ -15,7 +15,8 @@ use super::{
         section::{self, Entry, Section},
     },
     algorithms::{self, Known},
-    client, material, sub,
+    client::{self, Demands},
+    material, sub,
 };
 
 const KEYS: &[&str] = &[
@@ -43,8 +44,7 @@ const HTTP11: &[u8] = b"http/1.1";
 pub struct Terms {
     /// As rustls takes it.
     pub config: Arc<ServerConfig>,
-    /// Whether clients are asked for certificates.
-    pub asks_clients: bool,
+    pub(super) demands: Demands,
 }
 
 /// The terms of TLS. `None`: there are none, or they are wrong, which has been reported.
@@ -72,8 +72,7 @@ pub(super) fn read(top: &Section<'_>, inputs: &Inputs, http2: bool) -> Option<Te
         provider.kx_groups = groups;
     }
     let provider = Arc::new(provider);
-    let client = client::verifier(&tls, inputs, &provider)?;
-    let asks_clients = client.offer_client_auth();
+    let (demands, client) = client::verifier(&tls, inputs, &provider)?;
     let builder = builder(&tls, &provider, &versions?)?;
     let (chain, private_key, key) = (chain?, private_key?, key?);
     let mut config = match builder.with_client_cert_verifier(client).with_single_cert(chain, private_key) {
@@ -91,7 +90,7 @@ pub(super) fn read(top: &Section<'_>, inputs: &Inputs, http2: bool) -> Option<Te
             return None;
         }
     };
-    if asks_clients {
+    if demands.ask() {
         // A session that is resumed shows no certificate, and nobody would see that it has expired.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -101,7 +100,7 @@ pub(super) fn read(top: &Section<'_>, inputs: &Inputs, http2: bool) -> Option<Te
     if http2 {
         config.alpn_protocols.insert(0, HTTP2.to_vec());
     }
-    Some(Terms { config: Arc::new(config), asks_clients })
+    Some(Terms { config: Arc::new(config), demands })
 }
 
 fn required(tls: &Section<'_>, key: &str, inputs: &Inputs, secret: bool) -> Option<material::Material> {
