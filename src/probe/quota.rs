@@ -35,17 +35,20 @@ pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Option<Quota> {
 /// (`"default";r=12;t=30`). Of several policies the tightest counts.
 fn combined(text: &str, now: Timestamp) -> Option<Quota> {
     let mut tightest: Option<Quota> = None;
+    let mut is_tightest = false;
     for parameter in text.split([',', ';']) {
         match parameter.trim().split_once('=') {
             Some(("r" | "remaining", value)) => {
                 let remaining = whole_number(value.trim())?;
-                if tightest.is_none_or(|known| remaining < known.remaining) {
+                is_tightest = tightest.is_none_or(|known| remaining < known.remaining);
+                if is_tightest {
                     tightest = Some(Quota { remaining, reset_in: None });
                 }
             }
             Some(("t" | "reset", value)) => {
-                if let Some(quota) = &mut tightest {
-                    quota.reset_in = quota.reset_in.or_else(|| reset_in(value.trim(), now));
+                // Of another policy it tells nothing.
+                if let Some(quota) = tightest.as_mut().filter(|_| is_tightest) {
+                    quota.reset_in = reset_in(value.trim(), now);
                 }
             }
             _ => {}
@@ -94,6 +97,8 @@ mod tests {
         assert_eq!(quota(&[("ratelimit", "\"default\";r=12;t=30")]), Some((12, Some(30))));
         assert_eq!(quota(&[("ratelimit", "\"m\";r=9;t=30, \"h\";r=2;t=900")]), Some((2, Some(900))));
         assert_eq!(quota(&[("ratelimit", "\"m\";r=2;t=30, \"h\";r=9;t=900")]), Some((2, Some(30))));
+        assert_eq!(quota(&[("ratelimit", "\"m\";r=2, \"h\";r=9;t=900")]), Some((2, None)));
+        assert_eq!(quota(&[("ratelimit", "\"m\";r=0;w=60, \"h\";r=5;w=1;t=1")]), Some((0, None)));
     }
 
     #[test]
