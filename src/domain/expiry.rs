@@ -1,13 +1,11 @@
 //! When a token expires, and who says so.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::{DeclaredExpiry, Exp, Kind};
 
 /// How far past its expiry a token may still be accepted, or a clock be off, before that means something.
-pub const GRACE: Duration = Duration::from_mins(5);
+pub const GRACE: SignedDuration = SignedDuration::from_mins(5);
 
 /// When a token expires, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,7 +114,7 @@ pub fn expiry(
 
 /// Whether `date` lies more than [`GRACE`] before `now`.
 pub fn is_past(date: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(date) > SignedDuration::try_from(GRACE).unwrap_or_default()
+    now.duration_since(date) > GRACE
 }
 
 #[cfg(test)]
