@@ -116,8 +116,9 @@ impl Gate {
 
     /// Takes one of the tokens of the bucket, where there is any.
     fn take(&self, limit: RateLimit) -> bool {
-        let now = Instant::now();
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not before: whoever waited longer for the lock would set the clock of the bucket back.
+        let now = Instant::now();
         if bucket.is_none_or(|bucket| bucket.limit != limit) {
             *bucket = Some(Bucket { limit, tokens: f64::from(limit.burst), at: now });
         }
