@@ -50,7 +50,7 @@ pub(crate) fn run(text: &[u8]) {
     }
     config::is_sound(&metrics::page(&snapshot, &Arc::new(OwnMetrics::new(0, 1).unwrap())));
     store.settle();
-    file.save(&snapshot).unwrap();
+    file.save(|| snapshot.clone()).unwrap();
     let written = fs::read_to_string(&path).unwrap();
     canary::no_secret(&written, "a state file");
     assert!(!written.contains("credential-of-"), "a state file holds a credential");

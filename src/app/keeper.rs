@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -50,12 +50,19 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Option<Arc<StateFile>>> {
 
 /// Judges all tokens as time passes.
 pub(super) async fn judge(store: Arc<Store>, stop: CancellationToken) {
-    let mut settle = interval(SETTLE_EVERY);
+    let mut settle = every(SETTLE_EVERY);
     while stop.run_until_cancelled(settle.tick()).await.is_some() {
         for (name, before, after) in store.settle() {
             store::tell_change(&name, before, after);
         }
     }
+}
+
+/// What was late is not made up for: a disk that hung would be written to again and again.
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Keeps the state file, which may lie on a disk that hangs: nothing else waits for it.
@@ -75,7 +82,7 @@ impl Keeper {
 
     /// Writes what is known from time to time.
     pub(super) async fn keep(self, stop: CancellationToken) {
-        let mut save = interval(SAVE_EVERY);
+        let mut save = every(SAVE_EVERY);
         while stop.run_until_cancelled(save.tick()).await.is_some() {
             let keeper = self.clone();
             stop.run_until_cancelled(off_this_thread(move || keeper.save())).await;
@@ -90,7 +97,7 @@ impl Keeper {
     }
 
     fn save(&self) {
-        let outcome = self.file.save(&self.store.snapshot());
+        let outcome = self.file.save(|| self.store.snapshot());
         let had_failed = self.save_failed.swap(outcome.is_err(), Ordering::Relaxed);
         match outcome {
             Err(error) if !had_failed => warn!("the state file cannot be written: {error}"),

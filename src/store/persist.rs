@@ -129,10 +129,12 @@ impl StateFile {
         Some(Remembered { told, death: state.zip(entry.state_since), last_success: entry.last_success })
     }
 
-    /// Writes what is known now, atomically, where it has changed or is no longer there.
-    pub fn save(&self, snapshot: &Snapshot) -> Result<(), StateFileError> {
+    /// Writes what is known now, atomically, where it has changed or is no longer there. `snapshot` is asked once
+    /// nobody else writes, so that nothing older can follow it.
+    pub fn save(&self, snapshot: impl FnOnce() -> Snapshot) -> Result<(), StateFileError> {
         let mut written = lock(&self.written);
-        let text = serde_json::to_string_pretty(&self.bring_up_to_date(snapshot)).map_err(io::Error::from)?;
+        let text =
+            serde_json::to_string_pretty(&self.bring_up_to_date(&snapshot())).map_err(io::Error::from)?;
         if is_there(&self.path)? && written.as_ref() == Some(&text) {
             return Ok(());
         }

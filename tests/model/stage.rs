@@ -193,7 +193,7 @@ impl Stage {
             world.note(Err("a task has died".to_owned()));
         }
         let memory = if with_file {
-            file.save(&store.snapshot()).unwrap();
+            file.save(|| store.snapshot()).unwrap();
             world.model().memory(world.now())
         } else {
             // There may be none yet.

@@ -59,7 +59,7 @@ fn kept(sim: &Sim, token: &str) -> Remembered {
     let (home, view) = (tempfile::tempdir().unwrap(), sim.view(token));
     let path = home.path().join("state.json");
     let (file, _) = StateFile::open(&path).unwrap();
-    file.save(&sim.store.snapshot()).unwrap();
+    file.save(|| sim.store.snapshot()).unwrap();
     let (file, error) = StateFile::open(&path).unwrap();
     assert!(error.is_none());
     file.remembered(&view.spec, &view.credential.digest.unwrap()).unwrap()
@@ -171,7 +171,7 @@ async fn a_state_file_keeps_the_dead_while_a_token_directory_cannot_be_read() {
     let (home, dead) = (tempfile::tempdir().unwrap(), sim.view("airflow"));
     let path = home.path().join("state.json");
     let (file, _) = StateFile::open(&path).unwrap();
-    file.save(&sim.store.snapshot()).unwrap();
+    file.save(|| sim.store.snapshot()).unwrap();
     let remembers = || {
         let (file, _) = StateFile::open(&path).unwrap();
         file.remembered(&dead.spec, &dead.credential.digest.unwrap()).is_some_and(|it| it.death.is_some())
@@ -182,12 +182,12 @@ async fn a_state_file_keeps_the_dead_while_a_token_directory_cannot_be_read() {
     let mut next = sim.store.snapshot();
     next.tokens.clear();
     next.reload.successful = false;
-    file.save(&next).unwrap();
+    file.save(|| next.clone()).unwrap();
     assert!(remembers());
 
     // The token is really gone.
     next.reload.successful = true;
-    file.save(&next).unwrap();
+    file.save(|| next.clone()).unwrap();
     assert!(!remembers());
 }
 
@@ -197,7 +197,7 @@ async fn a_state_file_holds_one_word_about_a_credential_whatever_its_token_is_ca
     sim.until(mins(30)).await;
     let home = tempfile::tempdir().unwrap();
     let (file, _) = StateFile::open(&home.path().join("state.json")).unwrap();
-    file.save(&sim.store.snapshot()).unwrap();
+    file.save(|| sim.store.snapshot()).unwrap();
     // Renamed, and alive again, while a token directory can't be read.
     sim.account("airflow", |account| account.dead = false);
     sim.change("airflow", |token| token.spec.name = name("dagster"));
@@ -205,7 +205,7 @@ async fn a_state_file_holds_one_word_about_a_credential_whatever_its_token_is_ca
     assert_eq!(sim.state("dagster"), S::Valid);
     let mut now = sim.store.snapshot();
     now.reload.successful = false;
-    file.save(&now).unwrap();
+    file.save(|| now.clone()).unwrap();
     let dagster = sim.view("dagster");
     let remembered = file.remembered(&dagster.spec, &dagster.credential.digest.unwrap()).unwrap();
     assert_eq!(remembered.death, None);
