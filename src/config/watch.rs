@@ -145,9 +145,15 @@ impl Current {
         Ok(current)
     }
 
-    /// Reads what may have changed, and the configuration in any case where a `reload` is asked for.
+    /// Reads what may have changed. Where a `reload` is asked for, what was refused is tried again too, and the
+    /// configuration counts as a new one even if it is the same.
     fn look(&mut self, reload: bool) -> Result<(), ConfigErrors> {
-        let outcome = (reload || self.inputs.have_changed()).then(|| self.load());
+        let outcome = if self.inputs.have_changed() || (reload && self.refused) {
+            Some(self.load())
+        } else {
+            // Nothing else goes into it, and of thousands of tokens it takes longer to make than all the rest.
+            reload.then(|| Ok(Arc::new(Config::clone(&self.desired.config))))
+        };
         let reloaded = matches!(outcome, Some(Ok(_)));
         let config = match &outcome {
             Some(Ok(config)) => Arc::clone(config),
@@ -164,7 +170,6 @@ impl Current {
         self.refused = loaded.is_err();
         match loaded {
             Ok(Loaded { mut config, warnings }) => {
-                tracing::info!("configuration reloaded");
                 config.share(&self.desired.config);
                 self.warnings = warnings;
                 Ok(Arc::new(config))
@@ -187,6 +192,9 @@ impl Current {
         let newly = successful && (reloaded || !before.reload.successful);
         let last_success = if newly { now.at } else { before.reload.last_success };
         let reload = Reload { successful, last_success };
+        if reloaded {
+            tracing::info!("configuration reloaded");
+        }
         if reloaded || reload != before.reload || *tokens != *before.tokens {
             note_changes(&before.tokens, &tokens);
             self.desired =

@@ -297,6 +297,25 @@ async fn who_asks_for_a_reload_learns_what_came_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reload_of_the_same_file_is_one_too() {
+    let place = place(ONE_FILE);
+    place.write("secret", "one");
+    watched(place.source(), Environment::default(), async |mut watched| {
+        let before = watched.now();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        place.write("secret", "two");
+        watched.reloader.reload().await.unwrap();
+        let after = watched.now();
+        assert!(after.reload.last_success > before.reload.last_success);
+        assert_ne!(after.tokens[0].credential, before.tokens[0].credential);
+        // What a reload gives a new chance hangs on that: dry runs.
+        assert!(!Arc::ptr_eq(&after.config, &before.config));
+        assert!(Arc::ptr_eq(&after.tokens[0].spec, &before.tokens[0].spec));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_configuration_names_is_watched_with_it() {
     let place =
         place(&format!("workspaces: {{main: {{url: 'https://app.hex.tech', ca_file: ca.pem}}}}\n{ONE_FILE}"));
