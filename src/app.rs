@@ -81,12 +81,12 @@ impl App {
         let prober = Arc::new(HexProber::new(Cadence::default().timeout, move || wall.now().at));
         let connecting = prober.clone();
         let accept = move |config: &Config| connect(&connecting, config);
-        let (watcher, reloader, desired) =
+        let (watcher, reloader, mut desired) =
             Watcher::start(options.source, options.environment, clock.clone(), accept)
                 .context("the configuration cannot be used")?;
         let tasks = Tasks::new();
         let (web, web_reloader) = watch_web(&tasks, options.web_config)?;
-        let first = desired.borrow().clone();
+        let first = desired.borrow_and_update().clone();
         let (conformed, in_force) = watch::channel(first.generation);
         let reloads =
             Reloads { config: reloader.clone(), web: web_reloader, desired: desired.clone(), in_force };
@@ -125,7 +125,8 @@ impl App {
         let serving = Threads::start()?;
         let addresses = serve(&tasks, &serving, options.listeners, options.health_listener, &parts, web)?;
         tasks.spawn("config watcher", watcher.run(tasks.stopping()));
-        tasks.spawn("conductor", conductor.follow(desired, conformed, tasks.stopping()));
+        tasks
+            .spawn("conductor", conductor.follow(first.config.clone(), desired, conformed, tasks.stopping()));
         tasks.spawn("judge", keeper::judge(store.clone(), tasks.stopping()));
         let keeper = memory.map(|file| Keeper::new(store, file));
         if let Some(keeper) = keeper.clone() {

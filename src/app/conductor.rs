@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::{
     config::{
-        DesiredToken,
+        Config, DesiredToken,
         watch::{Desired, Reload},
     },
     domain::{Shard, Workspace},
@@ -30,14 +30,15 @@ pub(super) struct Conductor {
 }
 
 impl Conductor {
-    /// Follows what is wanted until `stop`, and tells in `in_force` how far it has come.
+    /// Follows what is wanted until `stop`, from the first configuration on, which all parts conform to; tells in
+    /// `in_force` how far it has come.
     pub(super) async fn follow(
         self: Arc<Self>,
+        mut config: Arc<Config>,
         mut desired: watch::Receiver<Arc<Desired>>,
         in_force: watch::Sender<u64>,
         stop: CancellationToken,
     ) {
-        let mut config = desired.borrow_and_update().config.clone();
         while let Some(Ok(())) = stop.run_until_cancelled(desired.changed()).await {
             let next = desired.borrow_and_update().clone();
             let (conductor, wanted) = (Arc::clone(&self), Arc::clone(&next));
