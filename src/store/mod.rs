@@ -101,6 +101,8 @@ impl Store {
         tokens: impl IntoIterator<Item = (Arc<TokenSpec>, Credential)>,
         remembered: impl Fn(&TokenSpec, &Digest) -> Option<Remembered>,
     ) {
+        // Outside the lock, which no probe waits for longer than it must.
+        let tokens: Vec<_> = tokens.into_iter().map(|(spec, it)| (spec, self.describe(&it), it)).collect();
         let now = self.clock.now();
         let mut inner = self.lock();
         inner.cadence = cadence;
@@ -120,7 +122,6 @@ impl Store {
             inner.workspaces.insert(spec.name.clone(), record);
         }
         let mut before = std::mem::take(&mut inner.tokens);
-        let tokens: Vec<_> = tokens.into_iter().map(|(spec, it)| (spec, self.describe(&it), it)).collect();
         let renamed = renames(&before, &tokens);
         let mut views = Vec::with_capacity(tokens.len());
         for (spec, credential, source) in tokens {
