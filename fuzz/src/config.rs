@@ -1,7 +1,7 @@
 //! The text of a configuration file: understood or refused, it never panics and never shows a value; and
 //! what is understood can be planned, timed and shown.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hex_token_exporter::{
     clock::Clock,
@@ -51,7 +51,7 @@ fn is_usable(config: &Config) {
                 anchor: Anchor::of(now),
                 now,
                 hex_now: now.at,
-                guards: &BTreeMap::new(),
+                guard: None,
                 may_dry_run: true,
             };
             assert!(timing.next().is_some(), "{} is never asked", spec.name);

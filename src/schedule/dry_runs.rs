@@ -15,7 +15,8 @@ pub(super) struct DryRuns(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     ignored: bool,
-    proving: Option<(Name, Uuid)>,
+    /// The token whose dry run is being looked into.
+    proving: Option<Name>,
     proven: BTreeSet<Uuid>,
 }
 
@@ -40,7 +41,7 @@ impl DryRuns {
         }
         let first = !inner.proven.contains(project);
         if first {
-            inner.proving = Some((token.clone(), project.clone()));
+            inner.proving = Some(token.clone());
         }
         Some(first)
     }
@@ -78,6 +79,6 @@ impl DryRuns {
 
 impl Inner {
     fn release(&mut self, token: &Name) -> bool {
-        self.proving.take_if(|(prover, _)| prover == token).is_some()
+        self.proving.take_if(|prover| prover == token).is_some()
     }
 }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        Cadence, Check, Credential, Method, Name, Observation, Question, Reason, Secret, Workspace, classify,
+        Cadence, Check, Credential, Name, Observation, Question, Reason, Secret, Workspace, classify,
         life::Life,
     },
     probe::Prober,
@@ -211,13 +211,13 @@ impl<P: Prober> Round<P> {
             now,
             hex_now: self.store.hex_now(&view.spec.workspace.name),
             // Each dry run is followed by its guard at once.
-            guards: &BTreeMap::new(),
+            guard: None,
             may_dry_run: self.dry_run,
         };
         let unasked = timing.agenda().into_iter().find(|due| {
             let check = due.question.check;
             let project = check.is_about_project().then(|| due.question.project_name()).flatten();
-            view.record.last_try(check, project).is_none() && (self.dry_run || check.method() == Method::Get)
+            view.record.last_try(check, project).is_none()
         });
         // One question is asked twice: whether projects that are missing could be seen at all.
         let again = || timing.is_a_project_missing().then(|| Self::counting(Check::ProjectsRead));

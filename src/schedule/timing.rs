@@ -1,7 +1,7 @@
 //! PURE: which check of a token is due when. No clock, no waiting: the record and a moment come in, a list
 //! of due times goes out.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -76,6 +76,15 @@ pub struct Due {
     pub question: Question,
 }
 
+/// A dry run that may have been a real one, until its dummy run has been looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// The project, by its configured name and its id.
+    pub project: (Name, Uuid),
+    /// The dummy run that the answer spoke of.
+    pub run: Uuid,
+}
+
 /// All that the due times of a token depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing<'a> {
@@ -93,8 +102,8 @@ pub struct Timing<'a> {
     pub now: Moment,
     /// The same on Hex's clock.
     pub hex_now: Timestamp,
-    /// Dry runs whose dummy run is still to be looked for: that, by the project's id.
-    pub guards: &'a BTreeMap<Uuid, Uuid>,
+    /// The dry run of this token that is still to be looked into.
+    pub guard: Option<&'a Guard>,
     /// Whether dry runs may be sent.
     pub may_dry_run: bool,
 }
@@ -107,7 +116,7 @@ impl Timing<'_> {
             agenda.push(self.identity_again());
         }
         if self.is_alive() {
-            agenda.extend(self.guards());
+            agenda.extend(self.guard());
             agenda.extend(self.scopes());
             agenda.extend(self.projects());
             agenda.extend(self.runs());
@@ -199,13 +208,14 @@ impl Timing<'_> {
 
     /// Rights are asked about only while the token is known to be accepted: a 401 would be the answer.
     fn is_alive(&self) -> bool {
-        let current = self.record.last_try(self.record.life_check(), None).is_some_and(|tried| tried.current);
-        self.record.life() == Life::Alive && self.record.pending().is_none() && current
+        self.record.life() == Life::Alive
+            && self.record.pending().is_none()
+            && self.current_try(self.record.life_check(), None).is_some()
     }
 
     fn life(&self) -> Due {
         let check = self.record.life_check();
-        let at = match self.record.last_try(check, None).filter(|tried| tried.current) {
+        let at = match self.current_try(check, None) {
             None => Duration::ZERO,
             Some(_) if self.record.is_asked_at_once() => Duration::ZERO,
             Some(tried) => self.next_life(tried.at),
@@ -264,19 +274,16 @@ impl Timing<'_> {
         Due { at, class: Class::Right, question: Question::of(Check::Identity) }
     }
 
-    fn guards(&self) -> impl Iterator<Item = Due> {
-        self.spec.projects.iter().filter_map(|(name, id)| {
-            let run = self.guards.get(id)?;
-            let question =
-                Question { run: Some(run.clone()), ..Question::about(Check::DryRunGuard, name, id) };
-            let made = self.record.last_try(Check::ProjectsRun, Some(name)).map(|run| run.at);
-            let last = self.record.last_try(Check::DryRunGuard, Some(name)).map(|guard| guard.at);
-            let at = match last.filter(|last| Some(*last) > made) {
-                Some(last) => last + self.cadence.interval,
-                None => made.map_or(Duration::ZERO, |made| made + run_shows(self.cadence)),
-            };
-            Some(Due { at, class: Class::Identity, question })
-        })
+    fn guard(&self) -> Option<Due> {
+        let Guard { project: (name, id), run } = self.guard?;
+        let question = Question { run: Some(run.clone()), ..Question::about(Check::DryRunGuard, name, id) };
+        let made = self.record.last_try(Check::ProjectsRun, Some(name)).map(|run| run.at);
+        let last = self.record.last_try(Check::DryRunGuard, Some(name)).map(|guard| guard.at);
+        let at = match last.filter(|last| Some(*last) > made) {
+            Some(last) => last + self.cadence.interval,
+            None => made.map_or(Duration::ZERO, |made| made + run_shows(self.cadence)),
+        };
+        Some(Due { at, class: Class::Identity, question })
     }
 
     fn checked_scopes(&self) -> impl Iterator<Item = Scope> {
@@ -323,7 +330,7 @@ impl Timing<'_> {
 
     fn runs(&self) -> impl Iterator<Item = Due> {
         let wanted = self.may_dry_run && self.spec.required_scopes.contains(&Scope::ProjectsRun);
-        self.usable().filter(move |(_, id)| wanted && !self.guards.contains_key(*id)).map(|(name, id)| {
+        self.usable().filter(move |_| wanted).map(|(name, id)| {
             self.right(Question::about(Check::ProjectsRun, name, id), Some(name), Class::Run)
         })
     }

@@ -2,7 +2,6 @@
 //! store. All requests of a token go through it, one at a time.
 
 use std::{
-    collections::BTreeMap,
     future::pending,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -21,7 +20,7 @@ use super::{
     Assignment, Lane, Shared,
     budget::Permit,
     lock,
-    timing::{Class, Due, Timing},
+    timing::{Class, Due, Guard, Timing},
 };
 use crate::{
     domain::{
@@ -100,7 +99,7 @@ impl Desk {
 pub(super) struct Worker<P> {
     pub(super) shared: Arc<Shared<P>>,
     pub(super) desk: Arc<Desk>,
-    guards: BTreeMap<Uuid, Uuid>,
+    guard: Option<Box<Guard>>,
     /// A question that left the budget's queue for a more urgent one, and since when it had waited.
     postponed: Option<Box<(Question, Instant)>>,
 }
@@ -114,7 +113,7 @@ impl<P> Drop for Worker<P> {
 
 impl<P: Prober> Worker<P> {
     pub(super) fn new(shared: Arc<Shared<P>>, desk: Arc<Desk>) -> Self {
-        Self { shared, desk, guards: BTreeMap::new(), postponed: None }
+        Self { shared, desk, guard: None, postponed: None }
     }
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
@@ -170,10 +169,9 @@ impl<P: Prober> Worker<P> {
     fn next_due(&mut self) -> Option<Due> {
         let view = self.shared.store.token(&self.desk.name)?;
         // What can't be proven any more is given up, or no other dry run would ever go out.
-        let guarded = self.guards.len();
         let lives = view.record.life() == Life::Alive;
-        self.guards.retain(|project, _| lives && view.spec.projects.values().any(|id| id == project));
-        if self.guards.len() < guarded {
+        let is_of_now = |(name, id): &(Name, Uuid)| view.spec.projects.get(name) == Some(id);
+        if self.guard.take_if(|guard| !lives || !is_of_now(&guard.project)).is_some() {
             self.release_dry_runs();
         }
         let (mut due, intervals) = self.with_timing(&view, |timing| (timing.next(), timing.intervals()));
@@ -201,7 +199,7 @@ impl<P: Prober> Worker<P> {
             anchor: self.shared.anchor,
             now: self.shared.clock.now(),
             hex_now: self.shared.store.hex_now(&self.desk.lane.workspace),
-            guards: &self.guards,
+            guard: self.guard.as_deref(),
             may_dry_run: self.desk.lane.dry_runs.may_start(),
         })
     }
@@ -330,27 +328,27 @@ impl<P: Prober> Worker<P> {
 
     /// After a dry run, and after the look for the run that it must not have started.
     fn follow_dry_run(&mut self, observation: &Observation, proving: bool, observed: &Observed) {
-        let Some((project, id)) = &observation.question.project else { return };
+        let Some(project) = &observation.question.project else { return };
         let (lane, name) = (&self.desk.lane, &self.desk.name);
         match observation.question.check {
             Check::ProjectsRun if proving => match dummy_run(observation) {
                 Some(run) => {
-                    self.guards.insert(id.clone(), run);
+                    self.guard = Some(Box::new(Guard { project: project.clone(), run }));
                 }
                 None => self.release_dry_runs(),
             },
             // What a portal says in Hex's place proves nothing, and is asked again.
             Check::DryRunGuard if classify(observation).reason == Reason::Ok => {
                 error!(workspace = %lane.workspace, token = %name,
-                    "workspace {} ignores dryRun: the dry run of project {project} started a real run; no more are made",
-                    lane.workspace);
+                    "workspace {} ignores dryRun: the dry run of project {} started a real run; no more are made",
+                    lane.workspace, project.0);
                 lane.dry_runs.ignored();
                 self.shared.store.note_dry_run_unsafe(&lane.workspace);
-                self.guards.clear();
+                self.guard = None;
             }
             Check::DryRunGuard if observed.knows_no_run() => {
-                self.guards.remove(id);
-                lane.dry_runs.proven(name, id);
+                self.guard = None;
+                lane.dry_runs.proven(name, &project.1);
                 self.shared.nudge_workspace(&lane.workspace);
             }
             _ => {}
