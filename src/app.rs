@@ -37,7 +37,7 @@ pub use crate::http::ExternalUrl;
 /// From when on the exporter is ready even if a token was not asked yet.
 const READY_AFTER: Duration = Duration::from_mins(1);
 
-/// What a monitor is started with. The sockets come from outside, bound.
+/// What an exporter is started with. The sockets come from outside, bound.
 #[derive(Debug)]
 pub struct Options {
     /// Where the configuration is.
@@ -58,7 +58,7 @@ pub struct Options {
     pub external_url: Option<ExternalUrl>,
 }
 
-/// A running monitor.
+/// A running exporter.
 #[derive(Debug)]
 pub struct App {
     tasks: Tasks,

@@ -52,13 +52,13 @@ impl Tasks {
         Self::default()
     }
 
-    /// Runs a task until it ends or the process does. A task that panics ends the process: half a monitor
+    /// Runs a task until it ends or the process does. A task that panics ends the process: half an exporter
     /// is worse than none.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let tripwire = Tripwire { tasks: self.clone(), name };
-        // On the heap, since a block that waits for what it has been given holds it twice.
+        // On the heap, since an async block holds what it captures and then awaits twice.
         let task = Box::pin(task);
-        // And so is this: there is one for each token, and what fits into 128 bytes of the runtime's takes no more.
+        // And so is this one, so that the runtime's part of it fits into 128 bytes: there is a task for each token.
         self.0.tracker.spawn(Box::pin(async move {
             let _tripwire = tripwire;
             task.await;
@@ -75,7 +75,7 @@ impl Tasks {
         self.0.stopping.cancel();
     }
 
-    /// Ends the process because a part of it can't go on: half a monitor is worse than none.
+    /// Ends the process because a part of it can't go on: half an exporter is worse than none.
     pub fn fail(&self) {
         self.0.failed.store(true, Ordering::Relaxed);
         self.0.stopping.cancel();

@@ -77,7 +77,7 @@ impl TokenRecord {
     }
 
     /// Forgets what the configuration no longer asks for, what was known of projects that are other ones
-    /// now, and denials that no repeat was asked of because nobody required the scope. Judges anew.
+    /// now, and denials that were not repeated because the scope was not required. Judges anew.
     pub fn conform(
         &mut self,
         before: &TokenSpec,

@@ -170,7 +170,7 @@ metrics! {
     ).by(&["project"]);
     PROJECT_RUNNABLE = token(
         "hex_token_project_runnable",
-        "Whether Hex accepts a dry run of the listed project, which does not document the rights it checks; \
+        "Whether Hex accepts a dry run of the listed project (it does not document which rights that needs); \
          only where projects_run is required, as of the last probe",
     ).by(&["project"]);
     LAST_PROBE = token(

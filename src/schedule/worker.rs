@@ -118,8 +118,8 @@ impl<P: Prober> Worker<P> {
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
     pub(super) async fn run(&mut self) {
-        // Held until all who start together stand in line: the first would ask for its scopes before others are
-        // asked whether they live.
+        // Held by a reload until all that start with it are there: the first would ask for its scopes before others
+        // are asked whether they live.
         drop(lock(&self.shared.desks));
         // What asking needs is there only while it asks: most workers wait, most of the time.
         while !self.is_stopped() {

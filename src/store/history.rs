@@ -35,7 +35,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
     probes: VecDeque<Packed>,
-    /// Of those probes that are about a project, in the same order: none of most tokens.
+    /// The project of each probe that is about one, in the same order. Most tokens have none.
     projects: Vec<Name>,
 }
 

@@ -1,7 +1,7 @@
 //! The state file: what outlives the process, so that a restart during an outage still knows the dead.
 //!
 //! It holds no credential, only keyed digests of them, and it never says that a token is valid: that, a
-//! new process must see for itself. Trouble with it is a warning and never stops the monitor.
+//! new process must see for itself. Trouble with it is a warning and never stops the exporter.
 
 use std::{
     collections::HashSet,

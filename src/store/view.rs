@@ -175,7 +175,7 @@ pub struct CredentialView {
 pub struct Counts {
     /// Probes made.
     pub probes: u64,
-    /// From the first one on, by reason. A token that fails every second reaches the end of these after a century.
+    /// By reason; made at the first failure. A token that fails every second fills a `u32` in a century.
     failures: Option<Box<[u32; Reason::ALL.len()]>>,
 }
 
