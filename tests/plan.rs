@@ -52,6 +52,17 @@ fn within_the_budget_it_tells_the_cost_the_delays_and_the_room() {
 }
 
 #[test]
+fn what_adds_up_to_exactly_the_budget_is_within_it() {
+    for (tokens, interval, budget) in [(300, "10m", 45), (900, "30m", 75), (20, "10m", 3)] {
+        let probe = format!("interval: {interval}, scope_interval: 1h, run_interval: 1h");
+        let (said, code) = plan(tokens, &probe, budget);
+        assert!(line(&said, "main:").ends_with("within budget"), "{said}");
+        assert_eq!(code, 0);
+        assert_eq!(line(&said, "has room"), "for 0 more tokens like these");
+    }
+}
+
+#[test]
 fn what_it_says_would_fit_does() {
     let (said, code) = plan(200, "", 30);
     assert_eq!(code, 1, "{said}");

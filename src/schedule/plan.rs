@@ -1,6 +1,11 @@
 //! PURE: what a configuration costs Hex, in requests, and how soon it tells what has happened.
 
-use std::{collections::BTreeMap, iter::Sum, time::Duration};
+use std::{
+    collections::BTreeMap,
+    iter::Sum,
+    ops::{Add, AddAssign},
+    time::Duration,
+};
 
 use crate::domain::{Cadence, Name, Scope, TokenSpec};
 
@@ -26,9 +31,10 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// All of it, in requests a minute.
+    /// All of it, in requests a minute, to the millionth: what adds up to exactly a budget must not seem to exceed
+    /// it.
     pub fn per_minute(self) -> f64 {
-        self.identity + self.rights + self.runs + self.excess
+        ((self.identity + self.rights + self.runs + self.excess) * 1e6).round() / 1e6
     }
 
     /// The shortest `interval` and `scope_interval` with each of which, alone, it would fit into a budget, in
@@ -47,14 +53,28 @@ impl Demand {
     }
 }
 
+impl Add for Demand {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            identity: self.identity + other.identity,
+            rights: self.rights + other.rights,
+            runs: self.runs + other.runs,
+            excess: self.excess + other.excess,
+        }
+    }
+}
+
+impl AddAssign for Demand {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
 impl Sum for Demand {
     fn sum<I: Iterator<Item = Self>>(demands: I) -> Self {
-        demands.fold(Self::default(), |sum, one| Self {
-            identity: sum.identity + one.identity,
-            rights: sum.rights + one.rights,
-            runs: sum.runs + one.runs,
-            excess: sum.excess + one.excess,
-        })
+        demands.fold(Self::default(), Add::add)
     }
 }
 
@@ -79,11 +99,11 @@ pub fn demand_by_workspace<'a>(
     specs: impl IntoIterator<Item = &'a TokenSpec>,
     cadence: &Cadence,
 ) -> BTreeMap<&'a Name, f64> {
-    let mut by_workspace = BTreeMap::new();
+    let mut by_workspace: BTreeMap<&Name, Demand> = BTreeMap::new();
     for spec in specs {
-        *by_workspace.entry(&spec.workspace.name).or_default() += demand(spec, cadence).per_minute();
+        *by_workspace.entry(&spec.workspace.name).or_default() += demand(spec, cadence);
     }
-    by_workspace
+    by_workspace.into_iter().map(|(name, total)| (name, total.per_minute())).collect()
 }
 
 /// By how much all intervals of a workspace stretch, so that its demand fits its budget: 1 where it does.
