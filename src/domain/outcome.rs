@@ -197,7 +197,12 @@ fn of_answer(check: Check, answer: &Answer) -> Reason {
     match (answer.status, &answer.body) {
         (401, Body::Object { error_form: true, .. } | Body::UnauthorizedText) => Reason::Unauthorized,
         (401, _) if answer.bearer_challenge => Reason::Unauthorized,
-        (403, Body::Object { names_plan: true, .. }) => Reason::Plan,
+        // A firewall has a plan too: that a token lives is believed in Hex's form alone.
+        (403, Body::Object { names_plan: true, error_form, .. })
+            if *error_form || check != Check::Identity =>
+        {
+            Reason::Plan
+        }
         (403, Body::Object { error_form: true, .. }) => Reason::Forbidden,
         (401 | 403, _) => Reason::Blocked,
         (404, Body::Object { error_form: true, .. }) => Reason::NotFound,

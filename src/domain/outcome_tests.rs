@@ -69,7 +69,7 @@ fn every_row_of_the_table() {
         (401, Body::Other, R::Blocked),
         (401, Body::NotJson, R::Blocked),
         (403, error.clone(), R::Forbidden),
-        (403, plan.clone(), R::Plan),
+        (403, plan.clone(), R::Blocked),
         (403, object(true, true, false), R::Plan),
         (403, Body::Html, R::Blocked),
         (403, other.clone(), R::Blocked),
@@ -107,6 +107,11 @@ fn every_row_of_the_table() {
     ] {
         assert_eq!(reason(answer(status, body.clone())), expected, "{status} {body:?}");
     }
+    // Of a scope a plan may speak in any form.
+    assert_eq!(
+        classify(&observed(Check::QueriedTablesRead, Seen::Answer(answer(403, plan)))).reason,
+        R::Plan
+    );
 }
 
 #[test]
