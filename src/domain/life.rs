@@ -100,25 +100,26 @@ pub struct Peers {
     /// The earliest first 401 of those that are pending, or were rejected within the last minutes, and
     /// later than the last acceptance of any.
     pub first_rejection: Option<Duration>,
-    /// When any of them was last accepted.
+    /// When any token was last accepted, the one in question included.
     pub accepted: Option<Duration>,
 }
 
 impl Peers {
-    /// What these others say now. Whoever was rejected before Hex last accepted one of them has died for
-    /// itself, and speaks for nobody else.
-    pub fn of(peers: &[Peer], now: Duration) -> Self {
-        let accepted = peers.iter().filter_map(|peer| peer.accepted).max();
+    /// What these others say now to one that was last accepted at `own`. Whoever was rejected before Hex last
+    /// accepted any has died for itself, and speaks for nobody else.
+    pub fn of(peers: &[Peer], own: Option<Duration>, now: Duration) -> Self {
+        let accepted = peers.iter().filter_map(|peer| peer.accepted).max().max(own);
         let since = |first: &Duration| accepted.is_none_or(|accepted| accepted < *first);
         let first_rejection = peers.iter().filter_map(|peer| peer.recent_rejection(now)).filter(since).min();
         Self { first_rejection, accepted }
     }
 
-    /// The first 401 of a mass rejection that `own_first` belongs to: others are rejected too, and none
-    /// has been accepted since.
+    /// The first 401 of a mass rejection that a token is part of: others are rejected too, and none has been
+    /// accepted since. Its own first 401 may have come while others were still accepted, since what rejects
+    /// everybody may begin with a few; it counts once all are rejected.
     fn mass_rejection(self, own_first: Duration) -> Option<Duration> {
-        let start = self.first_rejection?.min(own_first);
-        self.accepted.is_none_or(|accepted| accepted < start).then_some(start)
+        let others = self.first_rejection?;
+        Some(if self.accepted < Some(own_first) { others.min(own_first) } else { others })
     }
 }
 
@@ -188,14 +189,17 @@ mod tests {
             (vec![remembered], None),
             (vec![accepted(900)], None),
             (vec![pending(1_040), accepted(900)], Some(1_000)),
-            (vec![pending(1_040), accepted(1_001)], None),
+            (vec![pending(1_040), accepted(1_001)], Some(1_040)),
+            (vec![pending(1_040), accepted(1_041)], None),
             (vec![pending(970), accepted(1_020)], None),
             (vec![rejected(700, 790), accepted(900)], None),
             (vec![rejected(700, 790), pending(1_040), accepted(900)], Some(1_000)),
         ] {
-            let found = Peers::of(&peers, at(1_090)).mass_rejection(at(1_000));
+            let found = Peers::of(&peers, None, at(1_090)).mass_rejection(at(1_000));
             assert_eq!(found, start.map(at), "{peers:?}");
         }
+        // One that was accepted itself after the other's first 401.
+        assert_eq!(Peers::of(&[pending(970)], Some(at(980)), at(1_090)).mass_rejection(at(1_000)), None);
     }
 
     #[test]
@@ -206,7 +210,7 @@ mod tests {
         assert_eq!(results, [false, false, true]);
 
         let mut held = Pending::start(at(0));
-        let peers = Peers::of(&[pending(10)], at(10));
+        let peers = Peers::of(&[pending(10)], None, at(10));
         for time in [0, 30, 90, 210, 330, 450, 570] {
             assert!(!held.confirm(at(time), peers, &cadence));
         }
@@ -218,11 +222,11 @@ mod tests {
     fn a_released_rejection_is_asked_afresh() {
         let cadence = Cadence::default();
         let mut held = Pending::start(at(0));
-        let peers = Peers::of(&[pending(10)], at(10));
+        let peers = Peers::of(&[pending(10)], None, at(10));
         assert!(!held.release(), "nothing is held yet");
         let _ = [0, 30, 90].map(|time| held.confirm(at(time), peers, &cadence));
         assert!(held.release());
-        let peers = Peers::of(&[accepted(100)], at(100));
+        let peers = Peers::of(&[accepted(100)], None, at(100));
         let results = [101, 131, 191].map(|time| held.confirm(at(time), peers, &cadence));
         assert_eq!(results, [false, false, true]);
     }

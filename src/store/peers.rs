@@ -20,7 +20,7 @@ impl Inner {
 
     pub(super) fn peers(&self, of: &TokenView, now: Moment) -> Peers {
         let peers: Vec<_> = self.others(of).map(|view| view.record.as_peer()).collect();
-        Peers::of(&peers, now.up)
+        Peers::of(&peers, of.record.as_peer().accepted, now.up)
     }
 
     /// Before a last 401 becomes a verdict, the living token that was silent longest is asked too: with few

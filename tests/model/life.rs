@@ -39,6 +39,7 @@ pub(crate) struct Life {
     pub(crate) died: Option<(Duration, Duration)>,
     /// 401s since its death.
     pub(crate) rejected_since: u32,
+    /// When it was asked for the answer that accepted it last.
     pub(crate) accepted: Option<Duration>,
     /// The last conclusive answer, whichever.
     pub(crate) answered: Option<Duration>,
@@ -54,10 +55,11 @@ impl Life {
         self.verdict == Verdict::Alive && self.doubt.is_none()
     }
 
-    /// Hex accepts it. `true`: it was thought dead.
-    pub(crate) fn accept(&mut self, now: Duration) -> bool {
+    /// Hex accepts it, asked at `began`. `true`: it was thought dead.
+    pub(crate) fn accept(&mut self, began: Duration, now: Duration) -> bool {
         let was_dead = self.is_dead();
-        *self = Self { verdict: Verdict::Alive, accepted: Some(now), answered: Some(now), ..Self::default() };
+        *self =
+            Self { verdict: Verdict::Alive, accepted: Some(began), answered: Some(now), ..Self::default() };
         was_dead
     }
 
@@ -72,7 +74,7 @@ impl Life {
         let mut doubt = self.doubt.unwrap_or(Doubt { first: now, rejections: 0, held_until: None });
         doubt.rejections += 1;
         if doubt.rejections >= 3 {
-            let mass = mass_rejection(doubt.first, others, now);
+            let mass = mass_rejection(doubt.first, self.accepted, others, now);
             doubt.held_until = mass.map(|began| began + cadence.mass_rejection_hold);
             if doubt.held_until.is_none_or(|end| now >= end) {
                 self.doubt = None;
@@ -116,10 +118,15 @@ impl Life {
     }
 }
 
-/// When a mass rejection began that a token first rejected at `own` is part of. The others are rejected
-/// now or were a few minutes ago, and none was accepted since the first of all these 401s.
-fn mass_rejection(own: Duration, others: &[Life], now: Duration) -> Option<Duration> {
-    let accepted = others.iter().filter_map(|it| it.accepted).max();
+/// When a mass rejection began that a token first rejected at `own` is part of. Others are rejected now or were
+/// a few minutes ago, and nobody was accepted since: neither they nor this one.
+fn mass_rejection(
+    own: Duration,
+    own_accepted: Option<Duration>,
+    others: &[Life],
+    now: Duration,
+) -> Option<Duration> {
+    let accepted = others.iter().filter_map(|it| it.accepted).chain(own_accepted).max();
     let is_later = |first: &Duration| accepted.is_none_or(|accepted| *first > accepted);
     let rejected = others.iter().filter_map(|it| match (it.doubt, it.died) {
         (Some(doubt), _) => Some(doubt.first),
@@ -127,5 +134,6 @@ fn mass_rejection(own: Duration, others: &[Life], now: Duration) -> Option<Durat
         _ => None,
     });
     let began = rejected.filter(is_later).min()?;
-    is_later(&own).then(|| began.min(own))
+    // A few may have been rejected before the last was accepted.
+    Some(Some(own).filter(is_later).map_or(began, |own| began.min(own)))
 }

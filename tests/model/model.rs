@@ -297,7 +297,7 @@ impl Model {
             known.at_once = None;
             match said {
                 Said::Yes { .. } | Said::Forbidden | Said::Plan => {
-                    (accepted, revived) = (true, known.life.accept(now));
+                    (accepted, revived) = (true, known.life.accept(request.began, now));
                     if let Said::Yes { exp, foreign } = said {
                         known.foreign = foreign;
                         known.calendar.accept(exp, hex_now, local);

@@ -116,6 +116,57 @@ async fn a_token_in_doubt_since_before_another_was_accepted_hides_no_mass_reject
     }
 }
 
+/// What rejects everybody may begin with a few, while others are still accepted.
+#[tokio::test(start_paused = true)]
+async fn a_401_from_before_the_last_acceptance_is_part_of_a_mass_rejection_once_all_are_rejected() {
+    let sim = Sim::start(FIVE.map(token));
+    sim.until(mins(20)).await;
+    sim.account("a", |account| account.fault = Some(Fault::Status(401)));
+    while sim.view("a").record.pending().is_none() {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    let rejected = sim.now();
+    sim.until(rejected + secs(25)).await;
+    sim.scheduler.probe_now(&name("b")).unwrap().await.unwrap();
+    assert!(sim.times("b", Check::Identity).iter().any(|at| secs(*at) > rejected));
+    sim.hex.script().outage = Some(Fault::Status(401));
+    sim.scheduler.probe_now(&name("c")).unwrap().await.unwrap();
+    sim.until(sim.now() + mins(9)).await;
+    sim.hex.script().outage = None;
+    sim.account("a", |account| account.fault = None);
+    sim.until(sim.now() + mins(15)).await;
+    for token in FIVE {
+        assert_eq!(sim.states(token), [S::Unknown, S::Valid], "{token}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_from_before_a_mass_rejection_does_not_end_it() {
+    let sim = Sim::start(["a", "b", "c"].map(token));
+    sim.until(mins(20)).await;
+    let (slow, quick) = (secs(20), sim.hex.script().latency);
+    sim.hex.script().latency = slow;
+    let asked = sim.scheduler.probe_now(&name("b")).unwrap();
+    sim.until(sim.now() + secs(1)).await;
+    assert_eq!(sim.hex.script().under_way(), 1);
+    sim.hex.script().latency = quick;
+    for early in ["a", "c"] {
+        sim.account(early, |account| account.fault = Some(Fault::Status(401)));
+        sim.scheduler.probe_now(&name(early)).unwrap().await.unwrap();
+        assert!(sim.view(early).record.pending().is_some());
+    }
+    asked.await.unwrap();
+    sim.account("b", |account| account.fault = Some(Fault::Status(401)));
+    sim.until(sim.now() + mins(9)).await;
+    for token in ["a", "b", "c"] {
+        sim.account(token, |account| account.fault = None);
+    }
+    sim.until(sim.now() + mins(15)).await;
+    for token in ["a", "b", "c"] {
+        assert_eq!(sim.states(token), [S::Unknown, S::Valid], "{token}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn hex_answering_401_to_everyone_for_30_minutes_changes_all_at_the_end_of_the_hold_and_back_at_once() {
     let sim = Sim::start(FIVE.map(token));

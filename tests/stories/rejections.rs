@@ -25,6 +25,23 @@ async fn a_death_is_told_in_time_however_far_out_of_step_the_token_was_asked_las
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_accepted_after_another_died_is_not_held_for_it() {
+    let sim = Sim::start([token("airflow"), token("other")]);
+    sim.until(mins(20)).await;
+    sim.account("other", |account| account.dead = true);
+    while sim.view("other").record.pending().is_none() {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    sim.until(sim.now() + secs(31)).await;
+    sim.scheduler.probe_now(&name("airflow")).unwrap().await.unwrap();
+    sim.account("airflow", |account| account.dead = true);
+    sim.until(sim.now() + secs(31)).await;
+    sim.scheduler.probe_now(&name("airflow")).unwrap().await.unwrap();
+    sim.until(sim.now() + secs(3 * 30 + 1)).await;
+    assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::Invalid]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_death_takes_three_401s_and_is_then_asked_about_after_1_2_5_10_and_every_30_minutes() {
     let sim = Sim::start([token("airflow"), token("other")]);
     sim.until(mins(20)).await;
