@@ -20,7 +20,7 @@ use crate::{
     app::connect,
     clock::{Clock, SystemClock},
     config::{ConfigErrors, DesiredToken, Environment, gather, load},
-    domain::{Check, DigestKey, Reason, TokenState, advice},
+    domain::{Check, DigestKey, Reason, Scope, TokenState, advice},
     probe::HexProber,
     schedule::{
         Assignment, Settings,
@@ -138,7 +138,7 @@ fn conclude(snapshot: &Snapshot, report: &mut Report<'_>, dry_run: bool) -> u8 {
         return code;
     }
     if dry_run || !lacks_dry_runs {
-        if report.reason == Reason::Ok.as_label() {
+        if report.reason == Reason::Ok {
             report.remedy = Some("Run check again; if it lasts, look at what the token requires".to_owned());
         }
         return code;
@@ -165,7 +165,7 @@ fn lacks_dry_runs_alone(view: &TokenView, report: &Report<'_>) -> bool {
         && report
             .scopes
             .iter()
-            .all(|scope| scope.granted == Some(true) || !scope.required || scope.name == "projects_run")
+            .all(|scope| scope.granted == Some(true) || !scope.required || scope.name == Scope::ProjectsRun)
         && report.projects.iter().all(|project| project.visible == Some(true))
 }
 
@@ -184,20 +184,24 @@ fn shown(snapshot: &Snapshot, reports: &[Report<'_>]) -> Vec<String> {
 
 fn row(view: &TokenView, report: &Report<'_>) -> Vec<Cell> {
     // Only a terminal is painted on.
-    let state = Cell::new(report.state).fg(match report.urgency {
+    let state = Cell::new(report.state.as_label()).fg(match report.urgency {
         Urgency::Fine => Color::Green,
         Urgency::ExpiresWarning | Urgency::Unknown => Color::Yellow,
         _ => Color::Red,
     });
-    let missing: Vec<&str> =
-        report.scopes.iter().filter(|s| s.required && s.granted == Some(false)).map(|s| s.name).collect();
+    let missing: Vec<&str> = report
+        .scopes
+        .iter()
+        .filter(|s| s.required && s.granted == Some(false))
+        .map(|s| s.name.as_label())
+        .collect();
     let projects = view
         .record
         .projects_seen()
         .map_or_else(|| "-".to_owned(), |(count, more)| format!("{count}{}", if more { "+" } else { "" }));
     let days = match (report.expiry.days, report.expiry.source) {
         (Some(days), _) => format!("{days:.1}"),
-        (None, source) => source.to_owned(),
+        (None, source) => source.as_label().to_owned(),
     };
     vec![
         Cell::new(report.name),

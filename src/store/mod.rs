@@ -4,6 +4,7 @@
 //! held briefly and never over an await.
 
 pub mod history;
+mod labels;
 mod peers;
 pub mod persist;
 pub mod report;

@@ -6,19 +6,19 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{Snapshot, TokenView, history::Entry};
-use crate::domain::{Expiry, Name, Scope, TokenState, advice};
+use crate::domain::{Check, Expiry, Kind, Name, Reason, Scope, TokenState, advice};
 
-/// A token. Field names are public interface; what there is nothing to tell of is null.
+/// A token. Field names and labels are public interface; what there is nothing to tell of is null.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report<'a> {
     /// Its configured name.
     pub name: &'a Name,
     /// The configured name of its workspace.
     pub workspace: &'a Name,
-    /// `personal`, `workspace` or `unknown`.
-    pub kind: &'static str,
+    /// Whose rights it carries.
+    pub kind: Kind,
     /// The last conclusive verdict.
-    pub state: &'static str,
+    pub state: TokenState,
     /// Since when.
     pub state_since: Option<Second>,
     /// When it expires.
@@ -32,7 +32,7 @@ pub struct Report<'a> {
     /// When Hex last accepted it.
     pub last_success: Option<Second>,
     /// Why it is in trouble; `ok` where it is not.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The same in words.
     pub cause: Option<String>,
     /// What to do.
@@ -49,8 +49,8 @@ pub struct Report<'a> {
 /// When a token expires, and who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ExpiryReport {
-    /// `api`, `config`, `never` or `unknown`.
-    pub source: &'static str,
+    /// Where the date comes from, if there is one.
+    pub source: Expiry,
     /// The date.
     pub at: Option<Second>,
     /// Days left on Hex's clock, negative once past.
@@ -61,7 +61,7 @@ pub struct ExpiryReport {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ScopeReport {
     /// Its name, as in the configuration.
-    pub name: &'static str,
+    pub name: Scope,
     /// Whether the configuration requires it.
     pub required: bool,
     /// Whether the token holds it.
@@ -97,9 +97,9 @@ pub struct ProbeReport {
     /// When it ended.
     pub at: Second,
     /// What was asked.
-    pub check: &'static str,
+    pub check: Check,
     /// Its outcome.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The HTTP status, 0 without an answer.
     pub status: u16,
     /// How long it took.
@@ -183,15 +183,15 @@ impl<'a> Report<'a> {
         Self {
             name: &spec.name,
             workspace: &spec.workspace.name,
-            kind: record.kind().as_label(),
-            state: record.state().as_label(),
+            kind: record.kind(),
+            state: record.state(),
             state_since: record.state_since().map(Second),
             expiry: ExpiryReport::of(expiry, days),
             scopes: scopes(view),
             projects: projects(view),
             last_probe: view.last_probe.map(Second),
             last_success: record.last_success().map(Second),
-            reason: advice.reason.as_label(),
+            reason: advice.reason,
             cause: advice.cause,
             remedy: advice.remedy,
             token_owner: spec.token_owner.as_deref(),
@@ -230,7 +230,7 @@ impl<'a> Detail<'a> {
 
 impl ExpiryReport {
     fn of(expiry: Expiry, days: Option<f64>) -> Self {
-        Self { source: expiry.as_label(), at: expiry.date().map(Second), days }
+        Self { source: expiry, at: expiry.date().map(Second), days }
     }
 }
 
@@ -238,8 +238,8 @@ impl ProbeReport {
     fn of(entry: &Entry) -> Self {
         Self {
             at: Second(entry.at),
-            check: entry.check.as_label(),
-            reason: entry.reason.as_label(),
+            check: entry.check,
+            reason: entry.reason,
             status: entry.status,
             duration_seconds: entry.duration.as_secs_f64(),
         }
@@ -248,7 +248,7 @@ impl ProbeReport {
 
 fn scopes(view: &TokenView) -> Vec<ScopeReport> {
     let report = |scope: Scope| ScopeReport {
-        name: scope.as_label(),
+        name: scope,
         required: view.spec.required_scopes.contains(&scope),
         granted: view.record.granted(&view.spec, scope),
         checked_at: view.last_conclusive(scope.check()).map(Second),

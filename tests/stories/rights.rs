@@ -70,7 +70,7 @@ async fn a_plan_downgrade_makes_what_is_required_under_scoped_with_the_plan_as_i
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid, S::UnderScoped]);
     let view = sim.view("airflow");
     let report = Report::of(&view, view.record.state_since().unwrap());
-    assert_eq!(report.reason, Reason::Plan.as_label());
+    assert_eq!(report.reason, Reason::Plan);
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,7 +74,7 @@ impl Choice {
             Self::Expiring => {
                 matches!(report.urgency, Urgency::ExpiresCritical | Urgency::ExpiresWarning)
             }
-            Self::State(state) => report.state == state.as_label(),
+            Self::State(state) => report.state == state,
         }
     }
 }

@@ -174,7 +174,7 @@ fn chips(all: &[Report<'_>], view: &View) -> Vec<Chip> {
         tone: match choice {
             Choice::Attention => None,
             Choice::Expiring => Some(Tone::Warn),
-            Choice::State(state) => Some(Tone::of_state(state.as_label())),
+            Choice::State(state) => Some(Tone::of_state(state)),
         },
         query: view.with_state(Some(choice)).query(),
         current: view.filter.state == Some(choice),

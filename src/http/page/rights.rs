@@ -74,23 +74,22 @@ impl Mark {
 }
 
 /// The scopes that anything is told of for any of these tokens: the columns of the matrix.
-pub(super) fn columns<'a>(reports: impl IntoIterator<Item = &'a Report<'a>>) -> Vec<Scope> {
+pub(super) fn columns<'a>(reports: impl IntoIterator<Item = &'a Report<'a>>) -> BTreeSet<Scope> {
     let scopes = reports.into_iter().flat_map(|report| &report.scopes);
     let told = scopes.filter(|scope| Mark::of(scope).is_told());
-    let names: BTreeSet<&str> = told.map(|scope| scope.name).collect();
-    Scope::ALL.into_iter().filter(|scope| names.contains(scope.as_label())).collect()
+    told.map(|scope| scope.name).collect()
 }
 
 /// A token's row of the matrix.
-pub(super) fn marks(report: &Report<'_>, columns: &[Scope]) -> Vec<Mark> {
-    let mark = |column: &Scope| report.scopes.iter().find(|scope| scope.name == column.as_label());
+pub(super) fn marks(report: &Report<'_>, columns: &BTreeSet<Scope>) -> Vec<Mark> {
+    let mark = |column: &Scope| report.scopes.iter().find(|scope| scope.name == *column);
     columns.iter().map(|column| mark(column).map_or(Mark::Unasked, Mark::of)).collect()
 }
 
 /// One scope of one token.
 #[derive(Debug)]
 pub(super) struct ScopeRow {
-    pub(super) name: &'static str,
+    pub(super) name: Scope,
     pub(super) wording: &'static str,
     pub(super) mark: Mark,
     pub(super) checked: Option<Time>,
@@ -100,7 +99,7 @@ pub(super) struct ScopeRow {
 pub(super) fn scope_rows(report: &Report<'_>, now: jiff::Timestamp) -> Vec<ScopeRow> {
     let row = |scope: &ScopeReport| ScopeRow {
         name: scope.name,
-        wording: Scope::parse(scope.name).map_or("", Scope::hex_wording),
+        wording: scope.name.hex_wording(),
         mark: Mark::of(scope),
         checked: scope.checked_at.map(|Second(at)| Time::new(at, now)),
     };

@@ -6,9 +6,12 @@ use super::{
     picture::Bar,
     words::{Time, Tone, days, words},
 };
-use crate::store::{
-    TokenView,
-    report::{Report, Second},
+use crate::{
+    domain::Expiry,
+    store::{
+        TokenView,
+        report::{Report, Second},
+    },
 };
 
 /// One token.
@@ -43,12 +46,12 @@ impl<'a> Verdict<'a> {
                 let tone = if left < 0.0 { Tone::Bad } else { expiry_tone(token, left) };
                 (days(left), Some(Bar::of_days(left, warning, tone)))
             }
-            None if report.expiry.source == "never" => ("never expires".to_owned(), None),
+            None if report.expiry.source == Expiry::Never => ("never expires".to_owned(), None),
             None => ("not known".to_owned(), None),
         };
         Self {
             tone,
-            state: words(report.state),
+            state: words(report.state.as_label()),
             state_tone: Tone::of_state(report.state),
             since: time(report.state_since),
             pending: token.record.pending().is_some(),

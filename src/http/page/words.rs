@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    domain::Course,
+    domain::{Course, TokenState},
     store::report::{Second, Urgency},
 };
 
@@ -37,12 +37,16 @@ impl Tone {
         }
     }
 
-    /// The tone of a state alone, by its label.
-    pub(super) fn of_state(label: &str) -> Self {
-        match label {
-            "valid" => Self::Good,
-            "unknown" => Self::Unclear,
-            _ => Self::Bad,
+    /// The tone of a state alone.
+    pub(super) fn of_state(state: TokenState) -> Self {
+        match state {
+            TokenState::Valid => Self::Good,
+            TokenState::Unknown => Self::Unclear,
+            TokenState::Expired
+            | TokenState::Invalid
+            | TokenState::WrongWorkspace
+            | TokenState::UnderScoped
+            | TokenState::ProjectUnavailable => Self::Bad,
         }
     }
 
