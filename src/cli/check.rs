@@ -20,7 +20,7 @@ use crate::{
     app::connect,
     clock::{Clock, SystemClock},
     config::{ConfigErrors, DesiredToken, Environment, gather, load},
-    domain::{Check, DigestKey, Reason, Scope, TokenState, advice},
+    domain::DigestKey,
     probe::HexProber,
     schedule::{
         Assignment, Settings,
@@ -28,7 +28,7 @@ use crate::{
     },
     store::{
         Snapshot, Store, TokenView,
-        report::{Report, Second, Urgency, is_within},
+        report::{Report, Urgency},
     },
 };
 
@@ -80,8 +80,8 @@ fn check(args: &CheckArgs, environment: &Environment) -> anyhow::Result<u8> {
     block_on(round.run(assignments, cadence))?;
     let snapshot = store.snapshot();
     let mut reports = Report::by_urgency(&snapshot);
-    let mut codes: Vec<u8> =
-        reports.iter_mut().map(|report| conclude(&snapshot, report, args.dry_run)).collect();
+    let urgencies = reports.iter_mut().map(|report| report.conclude(&snapshot, args.dry_run));
+    let mut codes: Vec<u8> = urgencies.map(exit_code).collect();
     match args.output {
         Output::Json => tell(&[serde_json::to_string_pretty(&serde_json::json!({ "tokens": reports }))?]),
         Output::Table => tell(&shown(&snapshot, &reports)),
@@ -115,10 +115,8 @@ fn worst(codes: &[u8]) -> u8 {
     order.into_iter().find(|code| codes.contains(code)).unwrap_or(exit::OK)
 }
 
-/// The exit code of one token. Its report gets the words for what this round has left open, since no further
-/// probe comes that could be waited for.
-fn conclude(snapshot: &Snapshot, report: &mut Report<'_>, dry_run: bool) -> u8 {
-    let code = match report.urgency {
+fn exit_code(urgency: Urgency) -> u8 {
+    match urgency {
         Urgency::Dead
         | Urgency::WrongWorkspace
         | Urgency::UnderScoped
@@ -127,46 +125,7 @@ fn conclude(snapshot: &Snapshot, report: &mut Report<'_>, dry_run: bool) -> u8 {
         Urgency::Unknown => exit::UNKNOWN,
         Urgency::ExpiresWarning => exit::WARNING,
         Urgency::Fine => exit::OK,
-    };
-    let view = snapshot.token(report.name.as_str());
-    let Some(view) = view.filter(|view| view.record.state() == TokenState::Unknown) else { return code };
-    let lacks_dry_runs = view.requires(Check::ProjectsRun) && lacks_dry_runs_alone(view, report);
-    let mut workspaces = snapshot.workspaces.iter();
-    if lacks_dry_runs && workspaces.any(|it| it.dry_run_unsafe && it.spec.name == *report.workspace) {
-        report.cause = Some("Whether the token may run its projects is open: the dry runs of its workspace were stopped, since one started a real run".to_owned());
-        report.remedy = Some("Look for that run in Hex and cancel it; ask without --dry-run".to_owned());
-        return code;
     }
-    if dry_run || !lacks_dry_runs {
-        if report.reason == Reason::Ok {
-            report.remedy = Some("Run check again; if it lasts, look at what the token requires".to_owned());
-        }
-        return code;
-    }
-    let runs = "whether it may run its projects, only --dry-run can tell";
-    let (cause, remedy) = match (report.expiry.at, report.expiry.days) {
-        (Some(Second(date)), Some(days)) if is_within(Some(days), view.spec.expiry_warning) => {
-            advice::of_near_expiry(date, days)
-        }
-        _ => ("The token is alive".to_owned(), "Run check with --dry-run, which starts no run".to_owned()),
-    };
-    report.cause = Some(format!("{cause}; {runs}"));
-    report.remedy = Some(remedy);
-    match report.urgency {
-        Urgency::Unknown if is_within(report.expiry.days, view.spec.expiry_warning) => exit::WARNING,
-        Urgency::Unknown => exit::OK,
-        _ => code,
-    }
-}
-
-/// Whether nothing but dry runs keeps a token from being valid.
-fn lacks_dry_runs_alone(view: &TokenView, report: &Report<'_>) -> bool {
-    view.probe_success() == Some(true)
-        && report
-            .scopes
-            .iter()
-            .all(|scope| scope.granted == Some(true) || !scope.required || scope.name == Scope::ProjectsRun)
-        && report.projects.iter().all(|project| project.visible == Some(true))
 }
 
 fn shown(snapshot: &Snapshot, reports: &[Report<'_>]) -> Vec<String> {

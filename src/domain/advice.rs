@@ -172,6 +172,25 @@ pub fn of_state(state: TokenState) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// Cause and remedy where dry runs were stopped before they told whether a token may run its projects.
+pub fn of_stopped_dry_runs() -> (&'static str, &'static str) {
+    (
+        "Whether the token may run its projects is open: the dry runs of its workspace were stopped, since one started a real run",
+        "Look for that run in Hex and cancel it; ask without --dry-run",
+    )
+}
+
+/// Cause and remedy where no dry run was made to tell it. Those of the token's expiry, if that is near, go first.
+pub fn of_unasked_runs(near_expiry: Option<(String, String)>) -> (String, String) {
+    let (cause, remedy) = near_expiry.unwrap_or_else(|| {
+        ("The token is alive".to_owned(), "Run check with --dry-run, which starts no run".to_owned())
+    });
+    (format!("{cause}; whether it may run its projects, only --dry-run can tell"), remedy)
+}
+
+/// What to do where one round of probes was made and has left something open.
+pub const ASK_AGAIN: &str = "Run check again; if it lasts, look at what the token requires";
+
 /// Cause and remedy of an expiry that is near.
 pub fn of_near_expiry(date: Timestamp, days_left: f64) -> (String, String) {
     (

@@ -3,6 +3,7 @@
 //! Every outcome enters through [`Store::observe`], every reader leaves with a [`Snapshot`]. The lock is
 //! held briefly and never over an await.
 
+mod conclusion;
 pub mod history;
 mod labels;
 mod peers;

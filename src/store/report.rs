@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{Snapshot, TokenView, history::Entry};
-use crate::domain::{Check, Expiry, Kind, Name, Reason, Scope, TokenState, advice};
+use crate::domain::{Check, Expiry, Kind, Name, Reason, Scope, TokenSpec, TokenState, advice};
 
 /// A token. Field names and labels are public interface; what there is nothing to tell of is null.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -145,26 +145,35 @@ pub enum Urgency {
 
 impl Urgency {
     /// How urgent a token in this state is, with so many days left.
-    pub fn of(view: &TokenView, days_left: Option<f64>) -> Self {
-        let within = |threshold| is_within(days_left, threshold);
-        match view.record.state() {
-            TokenState::Expired | TokenState::Invalid => Self::Dead,
-            TokenState::WrongWorkspace => Self::WrongWorkspace,
-            TokenState::UnderScoped => Self::UnderScoped,
-            TokenState::ProjectUnavailable => Self::ProjectUnavailable,
-            TokenState::Unknown | TokenState::Valid if within(view.spec.expiry_critical) => {
-                Self::ExpiresCritical
-            }
-            TokenState::Unknown => Self::Unknown,
-            TokenState::Valid if within(view.spec.expiry_warning) => Self::ExpiresWarning,
-            TokenState::Valid => Self::Fine,
+    fn of(state: TokenState, spec: &TokenSpec, days_left: Option<f64>) -> Self {
+        match (state, Self::of_expiry(spec, days_left)) {
+            (TokenState::Expired | TokenState::Invalid, _) => Self::Dead,
+            (TokenState::WrongWorkspace, _) => Self::WrongWorkspace,
+            (TokenState::UnderScoped, _) => Self::UnderScoped,
+            (TokenState::ProjectUnavailable, _) => Self::ProjectUnavailable,
+            (TokenState::Unknown, Self::ExpiresCritical) => Self::ExpiresCritical,
+            (TokenState::Unknown, _) => Self::Unknown,
+            (TokenState::Valid, by_expiry) => by_expiry,
         }
     }
-}
 
-/// Whether a token with so many days left expires within a threshold.
-pub fn is_within(days_left: Option<f64>, threshold: Duration) -> bool {
-    days_left.is_some_and(|days| days * 86_400.0 <= threshold.as_secs_f64())
+    /// How urgent an expiry alone is, whatever else is wrong with the token.
+    pub fn of_expiry(spec: &TokenSpec, days_left: Option<f64>) -> Self {
+        let is_within =
+            |threshold: Duration| days_left.is_some_and(|days| days * 86_400.0 <= threshold.as_secs_f64());
+        if is_within(spec.expiry_critical) {
+            Self::ExpiresCritical
+        } else if is_within(spec.expiry_warning) {
+            Self::ExpiresWarning
+        } else {
+            Self::Fine
+        }
+    }
+
+    /// Whether it is the expiry that is urgent.
+    pub fn is_by_expiry(self) -> bool {
+        matches!(self, Self::ExpiresCritical | Self::ExpiresWarning)
+    }
 }
 
 impl<'a> Report<'a> {
@@ -172,12 +181,9 @@ impl<'a> Report<'a> {
     pub fn of(view: &'a TokenView, hex_now: Timestamp) -> Self {
         let TokenView { spec, record, .. } = view;
         let mut advice = advice::of_token(record, spec, view.credential.problem, hex_now);
-        let expiry = record.expiry(spec);
-        let days = expiry.days_left(hex_now);
-        let urgency = Urgency::of(view, days);
-        let near = matches!(urgency, Urgency::ExpiresCritical | Urgency::ExpiresWarning);
-        if let (true, None, Some(date), Some(days)) = (near, &advice.cause, expiry.date(), days) {
-            let (cause, remedy) = advice::of_near_expiry(date, days);
+        let expiry = ExpiryReport::of(record.expiry(spec), hex_now);
+        let urgency = Urgency::of(record.state(), spec, expiry.days);
+        if let (None, Some((cause, remedy))) = (&advice.cause, expiry.advice(urgency)) {
             (advice.cause, advice.remedy) = (Some(cause), Some(remedy));
         }
         Self {
@@ -186,7 +192,7 @@ impl<'a> Report<'a> {
             kind: record.kind(),
             state: record.state(),
             state_since: record.state_since().map(Second),
-            expiry: ExpiryReport::of(expiry, days),
+            expiry,
             scopes: scopes(view),
             projects: projects(view),
             last_probe: view.last_probe.map(Second),
@@ -229,8 +235,14 @@ impl<'a> Detail<'a> {
 }
 
 impl ExpiryReport {
-    fn of(expiry: Expiry, days: Option<f64>) -> Self {
-        Self { source: expiry, at: expiry.date().map(Second), days }
+    fn of(expiry: Expiry, hex_now: Timestamp) -> Self {
+        Self { source: expiry, at: expiry.date().map(Second), days: expiry.days_left(hex_now) }
+    }
+
+    /// Cause and remedy where it is urgent.
+    pub(super) fn advice(&self, urgency: Urgency) -> Option<(String, String)> {
+        let (Second(date), days) = self.at.zip(self.days).filter(|_| urgency.is_by_expiry())?;
+        Some(advice::of_near_expiry(date, days))
     }
 }
 

@@ -29,11 +29,15 @@ impl Snapshot {
         self.tokens.get(index)
     }
 
+    /// The workspace of that name.
+    pub fn workspace(&self, name: &Name) -> Option<&WorkspaceView> {
+        let index = self.workspaces.binary_search_by(|view| view.spec.name.cmp(name)).ok()?;
+        self.workspaces.get(index)
+    }
+
     /// The time on the clock of a workspace's Hex, as far as its answers have told.
     pub fn hex_now(&self, workspace: &Name) -> Timestamp {
-        let found = self.workspaces.binary_search_by(|view| view.spec.name.cmp(workspace));
-        let view = found.ok().and_then(|index| self.workspaces.get(index));
-        let skew = view.and_then(|view| view.skew_seconds).unwrap_or_default();
+        let skew = self.workspace(workspace).and_then(|view| view.skew_seconds).unwrap_or_default();
         jiff::SignedDuration::try_from_secs_f64(skew)
             .ok()
             .and_then(|skew| self.now.at.checked_add(skew).ok())
@@ -107,6 +111,15 @@ impl TokenView {
     /// Whether a failure of this check is a failure of the token.
     pub fn requires(&self, check: Check) -> bool {
         check.scope().is_some_and(|scope| self.spec.required_scopes.contains(&scope))
+    }
+
+    /// Whether it would be valid but for dry runs, which alone tell whether it may run its projects.
+    pub fn lacks_dry_runs_alone(&self) -> bool {
+        let mut others = self.spec.required_scopes.iter().filter(|scope| **scope != Scope::ProjectsRun);
+        self.requires(Check::ProjectsRun)
+            && self.probe_success() == Some(true)
+            && others.all(|scope| self.record.granted(&self.spec, *scope) == Some(true))
+            && self.project_rights().all(|rights| rights.visible == Some(true))
     }
 
     /// How a probe went, by what is required now.

@@ -71,9 +71,7 @@ impl Choice {
     pub(super) fn holds(self, report: &Report<'_>) -> bool {
         match self {
             Self::Attention => report.urgency != Urgency::Fine,
-            Self::Expiring => {
-                matches!(report.urgency, Urgency::ExpiresCritical | Urgency::ExpiresWarning)
-            }
+            Self::Expiring => report.urgency.is_by_expiry(),
             Self::State(state) => report.state == state,
         }
     }
