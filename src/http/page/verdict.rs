@@ -10,7 +10,7 @@ use crate::{
     domain::Expiry,
     store::{
         TokenView,
-        report::{Report, Second},
+        report::{Report, Second, Urgency},
     },
 };
 
@@ -43,7 +43,7 @@ impl<'a> Verdict<'a> {
         let warning = token.spec.expiry_warning.as_secs_f64() / 86_400.0;
         let (left, bar) = match report.expiry.days {
             Some(left) => {
-                let tone = if left < 0.0 { Tone::Bad } else { expiry_tone(token, left) };
+                let tone = Tone::of(Urgency::of_expiry(&token.spec, Some(left)));
                 (days(left), Some(Bar::of_days(left, warning, tone)))
             }
             None if report.expiry.source == Expiry::Never => ("never expires".to_owned(), None),
@@ -61,18 +61,6 @@ impl<'a> Verdict<'a> {
             rotate_url: report.rotate_url.filter(|url| is_web(url)),
             report,
         }
-    }
-}
-
-/// The tone of an expiry alone, whatever else is wrong with the token.
-fn expiry_tone(token: &TokenView, days: f64) -> Tone {
-    let seconds = days * 86_400.0;
-    if seconds <= token.spec.expiry_critical.as_secs_f64() {
-        Tone::Bad
-    } else if seconds <= token.spec.expiry_warning.as_secs_f64() {
-        Tone::Warn
-    } else {
-        Tone::Good
     }
 }
 
