@@ -8,6 +8,27 @@ mod token;
 
 pub use token::of_token;
 
+/// Where there is nothing to do yet.
+const WAIT: &str = "Wait for the first probes; if it lasts, see what the latest probe met";
+
+/// What to do where one round of probes was made and has left something open.
+pub const ASK_AGAIN: &str = "Run check again; if it lasts, look at what the token requires";
+
+/// What to do before a token expires.
+pub const REPLACE: &str = "Create its successor in Hex under Settings > API keys, and replace it where the exporter and the jobs read it, before that day";
+
+/// What to do where a scope lacks, whatever the kind of token.
+const GRANT: &str = "Create a workspace token with the named scope; for a personal token check the user's role, the project's sharing and the plan";
+
+/// What to do where another than Hex answers.
+const CORRECT_URL: &str = "Verify the workspace's url: it is the origin that people open in the browser, such as https://app.hex.tech";
+
+/// Cause and remedy where it is the workspace's plan that lacks.
+const BEYOND_PLAN: (&str, &str) = (
+    "the workspace's plan does not include this part of the API",
+    "Upgrade the plan, or stop requiring what it does not include",
+);
+
 /// Why a token is in trouble and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
@@ -29,18 +50,11 @@ impl Advice {
 pub fn of_reason(reason: Reason) -> Option<(&'static str, &'static str)> {
     Some(match reason {
         Reason::Ok => return None,
-        Reason::Unauthorized => (
-            "Hex does not accept the token: it expired, was revoked or regenerated, is mistyped, its user was deactivated, the allowed lifetime was lowered, or it is of another Hex stack",
-            "Regenerate the token in Hex under Settings > API keys and put the new value where the exporter and the jobs read it",
-        ),
-        Reason::Forbidden => (
-            "Hex accepts the token and refuses this request: the token lacks the right",
-            "Create a workspace token with the named scope; for a personal token check the user's role, the project's sharing and the plan",
-        ),
-        Reason::Plan => (
-            "the workspace's plan does not include this part of the API",
-            "Upgrade the plan, or stop requiring what it does not include",
-        ),
+        Reason::Unauthorized => return of_state(TokenState::Invalid),
+        Reason::Forbidden => {
+            ("Hex accepts the token and refuses this request: the token lacks the right", GRANT)
+        }
+        Reason::Plan => BEYOND_PLAN,
         Reason::NotFound => (
             "Hex knows no such object, or hides it from this token",
             "Check the configured id and share the project with the token's user",
@@ -61,10 +75,7 @@ pub fn of_reason(reason: Reason) -> Option<(&'static str, &'static str)> {
             "something before Hex refused the request: a firewall, a proxy or a login portal",
             "Let the exporter's host reach the workspace's URL without a login in between",
         ),
-        Reason::WrongUrl => (
-            "what answers at this URL is no Hex API",
-            "Check the workspace's url: it is the origin that people open in the browser, such as https://app.hex.tech",
-        ),
+        Reason::WrongUrl => ("what answers at this URL is no Hex API", CORRECT_URL),
         Reason::Cached => (
             "a cache answered in place of Hex, so the answer may be old",
             "Keep the cache between the exporter and Hex from storing API answers",
@@ -156,18 +167,12 @@ pub fn of_state(state: TokenState) -> Option<(&'static str, &'static str)> {
             "The token belongs to another Hex workspace than configured",
             "Use a token of the right workspace, or correct org_id",
         ),
-        TokenState::UnderScoped => (
-            "The token lacks a required scope",
-            "Create a workspace token with the named scope; for a personal token check the user's role, the project's sharing and the plan",
-        ),
+        TokenState::UnderScoped => ("The token lacks a required scope", GRANT),
         TokenState::ProjectUnavailable => (
             "A listed project cannot be used with this token",
             "Publish or restore the project in Hex, share it with the token's user, or take it off the token's list",
         ),
-        TokenState::Unknown => (
-            "There is no conclusive answer about the token yet",
-            "Wait for the first probes; if it lasts, see what the latest probe met",
-        ),
+        TokenState::Unknown => ("There is no conclusive answer about the token yet", WAIT),
         TokenState::Valid => return None,
     })
 }
@@ -188,13 +193,7 @@ pub fn of_unasked_runs(near_expiry: Option<(String, String)>) -> (String, String
     (format!("{cause}; whether it may run its projects, only --dry-run can tell"), remedy)
 }
 
-/// What to do where one round of probes was made and has left something open.
-pub const ASK_AGAIN: &str = "Run check again; if it lasts, look at what the token requires";
-
 /// Cause and remedy of an expiry that is near.
 pub fn of_near_expiry(date: Timestamp, days_left: f64) -> (String, String) {
-    (
-        format!("The token expires in {days_left:.1} days, on {date:.0}"),
-        "Create its successor in Hex under Settings > API keys, and replace it where the exporter and the jobs read it, before that day".to_owned(),
-    )
+    (format!("The token expires in {days_left:.1} days, on {date:.0}"), REPLACE.to_owned())
 }

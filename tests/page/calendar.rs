@@ -66,7 +66,7 @@ UID:airflow@production.hex-token-exporter
 DTSTAMP:20260920T141320Z
 DTSTART:20261001T141320Z
 SUMMARY:Hex token airflow expires
-DESCRIPTION:Before then\\, create its successor in Hex under Settings > API keys\\, and replace it where the exporter and the jobs read it.\\nWorkspace: production\\nOwner: data\\, \"platform\"\\; \\\\ & more\\nEND:VCALENDAR\\nHow to rotate it: https://wiki.example.com/rotate?a=1\\,2\\;3
+DESCRIPTION:Create its successor in Hex under Settings > API keys\\, and replace it where the exporter and the jobs read it\\, before that day.\\nWorkspace: production\\nOwner: data\\, \"platform\"\\; \\\\ & more\\nEND:VCALENDAR\\nHow to rotate it: https://wiki.example.com/rotate?a=1\\,2\\;3
 URL:https://monitoring.example/hex/tokens/airflow
 CATEGORIES:Hex tokens
 TRANSP:TRANSPARENT
@@ -86,7 +86,7 @@ UID:dbt@production.hex-token-exporter
 DTSTAMP:20260920T141320Z
 DTSTART:20270301T000000Z
 SUMMARY:Hex token dbt expires
-DESCRIPTION:Before then\\, create its successor in Hex under Settings > API keys\\, and replace it where the exporter and the jobs read it.\\nWorkspace: production\\nOwner: bi
+DESCRIPTION:Create its successor in Hex under Settings > API keys\\, and replace it where the exporter and the jobs read it\\, before that day.\\nWorkspace: production\\nOwner: bi
 URL:https://monitoring.example/hex/tokens/dbt
 CATEGORIES:Hex tokens
 TRANSP:TRANSPARENT

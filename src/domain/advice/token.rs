@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Advice, of_credential, of_reason, of_state};
+use super::{Advice, BEYOND_PLAN, CORRECT_URL, WAIT, of_credential, of_reason, of_state};
 use crate::domain::{
     Check, CredentialProblem, Kind, Name, Reason, Scope, TokenRecord, TokenSpec, TokenState,
     finding::Finding,
@@ -10,9 +10,6 @@ use crate::domain::{
     life::Life,
     state::{has_run_out, is_of_another_workspace},
 };
-
-/// Where there is nothing to do yet.
-const WAIT: &str = "Wait for the first probes; if it lasts, see what the latest probe met";
 
 /// Of what is open, so many are named: a token may have hundreds of projects.
 const NAMED_AT_ONCE: usize = 5;
@@ -174,7 +171,7 @@ impl Case<'_> {
                 Some(Advice::new(Reason::Forbidden, format!("{cause}: {}", names(&lacking)), remedy))
             }
             (false, is_alone) => {
-                let (why, then) = of_reason(Reason::Plan)?;
+                let (why, then) = BEYOND_PLAN;
                 let cause = format!("{cause} ({}): {why}", names(&by_plan));
                 Some(if is_alone {
                     Advice::new(Reason::Plan, cause, then)
@@ -197,16 +194,15 @@ impl Case<'_> {
 
     /// `None` where no project is known to be unavailable.
     fn unavailable(&self, remedy: &str) -> Option<Advice> {
+        let (why, then) = BEYOND_PLAN;
         let troubles = self.spec.projects.keys().filter_map(|name| {
             let (reason, trouble) = self.trouble_of(name)?;
-            Some((reason, format!("project {name} {trouble}")))
+            let words = format!("project {name} {trouble}");
+            Some((reason, if reason == Reason::Plan { format!("{words}: {why}") } else { words }))
         });
         let (reasons, words): (Vec<Reason>, Vec<String>) = troubles.unzip();
         let reason = *reasons.first()?;
-        let remedy = match of_reason(reason) {
-            Some((_, then)) if reason == Reason::Plan => then,
-            _ => remedy,
-        };
+        let remedy = if reason == Reason::Plan { then } else { remedy };
         Some(Advice::new(reason, sentence(&words.join("; ")), remedy))
     }
 
@@ -216,10 +212,7 @@ impl Case<'_> {
         if project.visible.settled() == Some(false) {
             let told = self.record.last_try(Check::ProjectVisible, Some(name)).map(|tried| tried.reason);
             return Some(match told {
-                _ if project.visible.is_denied_by_plan() => (
-                    Reason::Plan,
-                    "cannot be seen: the workspace's plan does not include this part of the API",
-                ),
+                _ if project.visible.is_denied_by_plan() => (Reason::Plan, "cannot be seen"),
                 Some(Reason::Forbidden) => (Reason::Forbidden, "is not shared with the token"),
                 _ => (Reason::NotFound, "does not exist or is not shared with the token"),
             });
@@ -229,7 +222,7 @@ impl Case<'_> {
         }
         (runs && project.runnable.settled() == Some(false)).then(|| {
             if project.runnable.is_denied_by_plan() {
-                (Reason::Plan, "may not be run: the workspace's plan does not include this part of the API")
+                (Reason::Plan, "may not be run")
             } else {
                 (Reason::Forbidden, "may not be run with the token")
             }
@@ -281,7 +274,7 @@ impl Case<'_> {
             ),
             Reason::NotFound if is_life => (
                 "Hex answers with a 404 to what every token may ask, as where the workspace's url is of something else",
-                "Verify the workspace's url: it is the origin that people open in the browser, such as https://app.hex.tech",
+                CORRECT_URL,
             ),
             Reason::NotFound if !check.is_about_project() => (
                 "Hex answers with a 404, as a stack does that does not have this part of the API",

@@ -16,9 +16,12 @@ use jiff::Timestamp;
 
 use self::ics::Calendar;
 use super::{ExternalUrl, Parts, answer, page::filter::Filter};
-use crate::store::{
-    Snapshot, TokenView,
-    report::{Report, Second},
+use crate::{
+    domain::advice,
+    store::{
+        Snapshot, TokenView,
+        report::{Report, Second},
+    },
 };
 
 /// How often a calendar should ask again.
@@ -91,10 +94,7 @@ fn entry(
 
 /// What to do, and for whom.
 fn description(report: &Report<'_>) -> String {
-    let mut lines = vec![
-        "Before then, create its successor in Hex under Settings > API keys, and replace it where the exporter and the jobs read it.".to_owned(),
-        format!("Workspace: {}", report.workspace),
-    ];
+    let mut lines = vec![format!("{}.", advice::REPLACE), format!("Workspace: {}", report.workspace)];
     lines.extend(report.token_owner.map(|owner| format!("Owner: {owner}")));
     lines.extend(report.rotate_url.map(|url| format!("How to rotate it: {url}")));
     lines.join("\n")
