@@ -94,7 +94,10 @@ fn validate_counts_as_people_do() {
     for (yaml, words) in [
         ("tokens: {a: {credentials_env: NOT_SET}}", "1 token in 1 workspace\n"),
         ("tokens: {a: {credentials_env: NOT_SET}, b: {credentials_env: B}}", "2 tokens in 1 workspace\n"),
-        ("tokens: {a: {credentials_env: NOT_SET}}", "no usable credential: the variable is not set"),
+        (
+            "tokens: {a: {credentials_env: NOT_SET}}",
+            "no usable credential: the variable that should hold the credential is not set",
+        ),
         ("tokens: {a: {}}", "the configuration has 1 problem\n"),
         ("tokens: {a: {}, b: {}}", "the configuration has 2 problems\n"),
     ] {

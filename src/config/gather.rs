@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{Credential, CredentialProblem, DeclaredExpiry, Kind, Moment, Name, Secret, TokenSpec},
+    domain::{Credential, CredentialProblem, DeclaredExpiry, Kind, Moment, Name, Secret, TokenSpec, advice},
 };
 
 /// A token that is to be watched, with its credential.
@@ -118,7 +118,8 @@ impl Round {
         }
         match &credential {
             Credential::Unreadable(problem) => {
-                let text = format!("no usable credential: {problem}; it is probed once there is one");
+                let (cause, _) = advice::of_credential(*problem);
+                let text = format!("no usable credential: {cause}; it is probed once there is one");
                 self.warn(&path(), text);
             }
             Credential::Loaded { secret, .. } if secret.kind() == Kind::Personal => {

@@ -184,40 +184,28 @@ pub enum Credential {
     Unreadable(CredentialProblem),
 }
 
-/// Why a credential can't be used. The texts are shown; they hold no part of the content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why a credential can't be used; its words are [`of_credential`](super::advice::of_credential)'s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialProblem {
     /// No such file.
-    #[error("it does not exist")]
     Missing,
     /// No such variable.
-    #[error("the variable is not set")]
     NotSet,
     /// The file exists and can't be read.
-    #[error("it cannot be read: permission denied")]
     PermissionDenied,
     /// A directory, a pipe, or something else that is no regular file.
-    #[error("it is not a regular file")]
     NotAFile,
     /// Larger than a token can be.
-    #[error("it is too large")]
     TooLarge,
     /// The links on the way to the file lead in a circle.
-    #[error("its links lead in a circle")]
     LinkLoop,
     /// The file can't be read for another reason.
-    #[error("it cannot be read")]
     Unreadable,
     /// Nothing but white space.
-    #[error("it is empty")]
     Empty,
     /// The file's mode lets every user of the machine read it, and the configuration refuses that.
-    #[error(
-        "the file's mode lets every user of this machine read it, which `refuse_exposed_credentials` forbids; take that right away"
-    )]
     Exposed,
     /// Holds characters that no HTTP header value may hold.
-    #[error("it holds characters that cannot be sent in an HTTP header")]
     IllegalHeaderValue,
 }
 

@@ -3,7 +3,7 @@
 use hex_token_exporter::{
     clock::{Clock, SystemClock},
     config::{DesiredToken, Gathered, gather, load},
-    domain::{Credential, CredentialProblem},
+    domain::{Credential, CredentialProblem, advice},
 };
 
 use crate::support::{Place, holds, lines, variables, workspace_token};
@@ -86,13 +86,17 @@ fn what_cannot_be_sent_is_a_warning_and_never_an_error() {
     ] {
         let found = gathered(&place, &format!("tokens: {{airflow: {{credentials_file: {file}}}}}"), &[]);
         assert_eq!(problem(&found.tokens[0]), Some(expected), "{file}");
-        let words =
-            format!("tokens.airflow.credentials_file: no usable credential: {expected}; it is probed");
+        let (cause, _) = advice::of_credential(expected);
+        let words = format!("tokens.airflow.credentials_file: no usable credential: {cause}; it is probed");
         assert!(warnings(&found).contains(&words), "{}", warnings(&found));
     }
     let found = gathered(&place, "tokens: {airflow: {credentials_env: NOT_SET}}", &[]);
     assert_eq!(problem(&found.tokens[0]), Some(CredentialProblem::NotSet));
-    assert!(warnings(&found).contains("credential: the variable is not set;"), "{}", warnings(&found));
+    assert!(
+        warnings(&found).contains("the variable that should hold the credential is not set;"),
+        "{}",
+        warnings(&found)
+    );
 }
 
 #[test]
@@ -119,7 +123,7 @@ fn a_file_that_everyone_can_read_is_refused_where_the_configuration_says_so() {
     }
     assert_eq!(problem(&found.tokens[0]), Some(CredentialProblem::Exposed));
     let said = warnings(&found);
-    assert_eq!(said.matches("mode lets every user of this machine read it").count(), 1, "{said}");
+    assert_eq!(said.matches("every user of the machine").count(), 1, "{said}");
     place.set_mode("secret", 0o600);
     let found = gathered(&place, &config, &[]);
     assert!(holds(&found.tokens[0].credential, "x"));
