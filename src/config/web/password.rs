@@ -73,13 +73,10 @@ impl fmt::Debug for PasswordHash {
 mod tests {
     use super::*;
 
-    /// Of "correct", at the least cost.
-    const HASH: &str = "$2b$04$abcdefghijklmnopqrstuu";
-
     #[test]
     fn a_hash_is_of_one_password() {
         let text = bcrypt::hash("correct", 4).unwrap();
-        assert!(text.starts_with(&HASH[..7]));
+        assert!(text.starts_with("$2b$04$"));
         for prefix in ["$2a", "$2b", "$2y"] {
             let hash = PasswordHash::parse(&text.replacen("$2b", prefix, 1)).unwrap();
             assert!(hash.is_of(b"correct") && !hash.is_of(b"wrong") && !hash.is_of(b""), "{prefix}");
@@ -89,11 +86,12 @@ mod tests {
 
     #[test]
     fn what_is_no_hash_is_refused() {
+        const COST_AND_SALT: &str = "$2b$04$abcdefghijklmnopqrstuu";
         for wrong in [
             "",
             "secret",
             "$2y$10$tooshort",
-            HASH,
+            COST_AND_SALT,
             "$2y$03$x5hPMYqc9vE0sUZ3nKjHvuJr8W1DfLq2TbGmXoA4iRe6CyNk7SPVa",
         ] {
             assert!(PasswordHash::parse(wrong).is_err(), "{wrong}");
