@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use succession::{continued, fresh, is_untouched, renames, same_stack};
 pub use view::{Counts, CredentialView, ReloadStatus, Sighting, Snapshot, TokenView, WorkspaceView};
-use workspace::{WorkspaceRecord, count_tokens};
+use workspace::{Tally, WorkspaceRecord};
 
 use crate::{
     clock::Clock,
@@ -323,17 +323,15 @@ impl Store {
     /// Everything now.
     pub fn snapshot(&self) -> Snapshot {
         let now = self.clock.now();
-        let mut snapshot = {
+        let (tokens, workspaces, reload) = {
             let inner = self.lock();
-            Snapshot {
-                now,
-                tokens: inner.tokens.values().cloned().collect(),
-                workspaces: inner.workspaces.values().map(|record| record.view(now)).collect(),
-                reload: inner.reload,
-            }
+            let tokens: Vec<_> = inner.tokens.values().cloned().collect();
+            let workspaces: Vec<_> = inner.workspaces.values().map(|record| record.view(now)).collect();
+            (tokens, workspaces, inner.reload)
         };
-        count_tokens(&mut snapshot.workspaces, &snapshot.tokens, now);
-        snapshot
+        let tallies = Tally::by_workspace(&tokens, now);
+        let workspaces = workspaces.into_iter().map(|view| view(&tallies)).collect();
+        Snapshot { now, tokens, workspaces, reload }
     }
 
     fn describe(&self, credential: &Credential) -> CredentialView {

@@ -30,9 +30,9 @@ pub(super) struct WorkspaceRecord {
     told: Option<(Timestamp, Moment)>,
     rate_limited: Option<(Name, Moment)>,
     reconsidered: Option<Moment>,
-    /// What a token of it was last told.
+    /// Org id last told to any of its tokens, shared.
     org_id: Option<Arc<str>>,
-    /// Those that were last in force for one of its tokens.
+    /// Intervals last noted for any of its tokens, shared where equal.
     intervals: Arc<[(Check, Duration)]>,
     /// Tokens that a mass rejection holds.
     pub(super) held: BTreeSet<Name>,
@@ -141,53 +141,69 @@ impl WorkspaceRecord {
         self.intervals.clone()
     }
 
-    /// What is shown of it, but for what its tokens tell: see [`count_tokens`].
-    pub(super) fn view(&self, now: Moment) -> WorkspaceView {
-        WorkspaceView {
-            spec: self.spec.clone(),
-            api_up: self.newest.map(|(newest, by_hex)| {
-                if now.since(newest) <= FRESH {
-                    self.answered.is_some_and(|answered| now.since(answered) <= FRESH)
-                } else {
-                    by_hex
-                }
-            }),
-            skew_seconds: self.told.map(|_| self.hex_now(now).duration_since(now.at).as_secs_f64()),
-            dry_run_unsafe: self.dry_run_unsafe,
-            rejects_all_tokens: false,
-            planned_per_minute: self.planned_per_minute,
-            tokens: 0,
+    /// What is shown of it, once its tokens are counted: that takes a while, and needs no lock.
+    pub(super) fn view(&self, now: Moment) -> impl FnOnce(&BTreeMap<&Name, Tally>) -> WorkspaceView + use<> {
+        let spec = self.spec.clone();
+        let api_up = self.newest.map(|(newest, by_hex)| {
+            if now.since(newest) <= FRESH {
+                self.answered.is_some_and(|answered| now.since(answered) <= FRESH)
+            } else {
+                by_hex
+            }
+        });
+        let skew_seconds = self.told.map(|_| self.hex_now(now).duration_since(now.at).as_secs_f64());
+        let Self { dry_run_unsafe, planned_per_minute, .. } = *self;
+        move |tallies| {
+            let tally = tallies.get(&spec.name);
+            WorkspaceView {
+                api_up,
+                skew_seconds,
+                dry_run_unsafe,
+                rejects_all_tokens: tally.is_some_and(Tally::rejects_all),
+                planned_per_minute,
+                tokens: tally.map_or(0, |tally| tally.tokens),
+                spec,
+            }
         }
     }
 }
 
-/// Tells workspaces how many tokens they have, and whether all with a recent verdict were rejected: at least
-/// two credentials had one within their last two intervals, and every one was a 401.
-pub(super) fn count_tokens(workspaces: &mut [WorkspaceView], tokens: &[Arc<TokenView>], now: Moment) {
-    #[derive(Default)]
-    struct Count {
-        tokens: usize,
-        accepted: bool,
-        rejected: BTreeSet<Option<Digest>>,
+/// What the tokens of a workspace tell of it together.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    tokens: usize,
+    /// Whether one was accepted within its last two intervals.
+    accepted: bool,
+    /// The credentials that were rejected within theirs.
+    rejected: BTreeSet<Option<Digest>>,
+}
+
+impl Tally {
+    /// Counts the tokens of each workspace.
+    pub(super) fn by_workspace(tokens: &[Arc<TokenView>], now: Moment) -> BTreeMap<&Name, Self> {
+        let mut tallies: BTreeMap<&Name, Self> = BTreeMap::new();
+        for token in tokens {
+            tallies.entry(&token.spec.workspace.name).or_default().count(token, now);
+        }
+        tallies
     }
-    let mut counts: BTreeMap<&Name, Count> = BTreeMap::new();
-    for token in tokens {
-        let count = counts.entry(&token.spec.workspace.name).or_default();
-        count.tokens += 1;
-        let Some((at, accepted)) = token.record.answered().filter(|_| !count.accepted) else { continue };
+
+    fn count(&mut self, token: &TokenView, now: Moment) {
+        self.tokens += 1;
+        // One that is accepted settles it.
+        let Some((at, accepted)) = token.record.answered().filter(|_| !self.accepted) else { return };
         let interval = token.interval(token.record.life_check()).unwrap_or_default();
         if now.up.saturating_sub(at) <= interval * 2 {
-            count.accepted = accepted;
+            self.accepted = accepted;
             if !accepted {
-                count.rejected.insert(token.credential.digest);
+                self.rejected.insert(token.credential.digest);
             }
         }
     }
-    for workspace in workspaces {
-        if let Some(count) = counts.get(&workspace.spec.name) {
-            workspace.tokens = count.tokens;
-            workspace.rejects_all_tokens = !count.accepted && count.rejected.len() >= 2;
-        }
+
+    /// Whether all with a recent verdict were rejected, and these are at least two credentials.
+    fn rejects_all(&self) -> bool {
+        !self.accepted && self.rejected.len() >= 2
     }
 }
 
@@ -256,7 +272,7 @@ mod tests {
         for local in [0, 1_030, 4_000_000_000] {
             let now = moment(local, 130);
             assert_eq!(record.hex_now(now).as_second(), 1_037);
-            let skew = record.view(now).skew_seconds.unwrap();
+            let skew = record.view(now)(&BTreeMap::new()).skew_seconds.unwrap();
             assert!(
                 (skew + now.at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() - 1_037.0).abs() < 1e-3
             );
