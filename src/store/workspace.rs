@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::view::{TokenView, WorkspaceView};
 use crate::domain::{
-    Check, Digest, Facts, Moment, Name, Observation, Outcome, Seen, TokenRecord, Workspace, life::Life,
+    Check, Digest, Facts, Moment, Name, Observation, Outcome, Seen, TokenRecord, Workspace, expiry::GRACE,
+    life::Life,
 };
 
 /// How long an answer speaks for the health of the API.
@@ -26,8 +27,10 @@ pub(super) struct WorkspaceRecord {
     planned_per_minute: f64,
     newest: Option<(Moment, bool)>,
     answered: Option<Moment>,
-    /// The last date that Hex told, and when.
+    /// The last date on Hex's clock, and when it was told.
     told: Option<(Timestamp, Moment)>,
+    /// A date that would set that clock, until another answer agrees.
+    doubted: Option<(Timestamp, Moment)>,
     rate_limited: Option<(Name, Moment)>,
     reconsidered: Option<Moment>,
     /// Org id last told to any of its tokens, shared.
@@ -49,6 +52,7 @@ impl WorkspaceRecord {
             newest: None,
             answered: None,
             told: None,
+            doubted: None,
             rate_limited: None,
             reconsidered: None,
             org_id: None,
@@ -88,7 +92,7 @@ impl WorkspaceRecord {
         if let (true, Seen::Answer(answer)) = (outcome.reason.is_conclusive(), &observation.seen)
             && let Some(date) = answer.date
         {
-            self.told = Some((date, now));
+            self.hear_date(date, now);
         }
         let made = !matches!(observation.seen, Seen::Failed(crate::domain::Failure::CredentialUnreadable));
         if made && observation.question.check != Check::ProjectsRun {
@@ -99,10 +103,22 @@ impl WorkspaceRecord {
         }
     }
 
+    /// One answer alone sets the clock by no more than a token's grace: by it, all tokens of the workspace expire.
+    fn hear_date(&mut self, date: Timestamp, now: Moment) {
+        let goes_on = |clock: (Timestamp, Moment)| {
+            time_on(clock, now).is_some_and(|expected| date.duration_since(expected).abs() <= GRACE)
+        };
+        if self.told.is_none_or(goes_on) || self.doubted.is_some_and(goes_on) {
+            (self.told, self.doubted) = (Some((date, now)), None);
+        } else {
+            self.doubted = Some((date, now));
+        }
+    }
+
     /// The time on Hex's clock. It goes on with our uptime, so that no token expires because somebody sets
     /// the local clock.
     pub(super) fn hex_now(&self, now: Moment) -> Timestamp {
-        self.told.and_then(|(date, then)| date.checked_add(now.since(then)).ok()).unwrap_or(now.at)
+        self.told.and_then(|clock| time_on(clock, now)).unwrap_or(now.at)
     }
 
     /// A token was told to slow down. Where another was too within a minute, they share a limit, and the
@@ -166,6 +182,11 @@ impl WorkspaceRecord {
             }
         }
     }
+}
+
+/// The time on a clock that once told a date, and goes on with our uptime.
+fn time_on((date, then): (Timestamp, Moment), now: Moment) -> Option<Timestamp> {
+    date.checked_add(now.since(then)).ok()
 }
 
 /// What the tokens of a workspace tell of it together.

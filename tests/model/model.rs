@@ -100,6 +100,8 @@ impl Known {
 pub(crate) struct Stack {
     /// What Hex's clock last said, in seconds since 1970, and when.
     told: Option<(f64, Duration)>,
+    /// The same of an answer that stands alone against it.
+    doubted: Option<(f64, Duration)>,
     /// When the rejected were last given hope by a revival.
     pub(crate) hope: Option<Duration>,
     /// The token that was last told to wait, and when.
@@ -283,7 +285,16 @@ impl Model {
         if let (true, Some(date)) = (said.is_conclusive(), date) {
             #[expect(clippy::cast_precision_loss, reason = "dates of this century are exact")]
             let date = date as f64;
-            self.stacks[stack].told = Some((date, now));
+            let Stack { told, doubted, .. } = &mut self.stacks[stack];
+            let is_near = |(then, at): (f64, Duration)| {
+                (date - then - now.saturating_sub(at).as_secs_f64()).abs() <= 300.0
+            };
+            // Two must agree before the clock is set by more than means something.
+            if told.is_none_or(is_near) || doubted.is_some_and(is_near) {
+                (*told, *doubted) = (Some((date, now)), None);
+            } else {
+                *doubted = Some((date, now));
+            }
         }
         let (hex_now, local) = (self.hex_now(stack, now), local(now));
         let others = self.others(slot);

@@ -178,3 +178,31 @@ async fn two_workspaces_that_swap_their_names_keep_their_clocks() {
     sim.until(mins(70)).await;
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
 }
+
+/// One answer that comes from another time must not make anybody expire, or come back from it.
+#[tokio::test(start_paused = true)]
+async fn a_single_date_far_off_sets_no_clock_and_two_that_agree_do() {
+    let tokens = ["a", "b", "c"].map(|it| token(it).expires(hours(24 * 30)));
+    let sim = Sim::start(tokens);
+    for (days, status) in [(60, 200), (60, 401), (60, 403), (-9_000, 200)] {
+        sim.until(sim.now() + mins(20)).await;
+        let fault = (status != 200).then_some(Fault::Status(status));
+        sim.account("a", |account| account.fault = fault);
+        sim.hex.script().skew = Some(SignedDuration::from_hours(24 * days));
+        sim.scheduler.probe_now(&name("a")).unwrap().await.unwrap();
+        sim.hex.script().skew = Some(SignedDuration::ZERO);
+        sim.account("a", |account| account.fault = None);
+        sim.until(sim.now() + mins(10)).await;
+        assert_eq!(sim.workspace().skew_seconds, Some(0.0), "{days} days at {status}");
+        for token in ["a", "b", "c"] {
+            assert_eq!(sim.states(token), [S::Unknown, S::Valid], "{days} days at {status}");
+        }
+    }
+    let skew = SignedDuration::from_mins(-60);
+    sim.hex.script().skew = Some(skew);
+    for token in ["a", "b"] {
+        assert_eq!(sim.workspace().skew_seconds, Some(0.0));
+        sim.scheduler.probe_now(&name(token)).unwrap().await.unwrap();
+    }
+    assert_eq!(sim.workspace().skew_seconds, Some(skew.as_secs_f64()));
+}
