@@ -7,7 +7,7 @@
 #[expect(dead_code, reason = "other tests need more of it")]
 mod exporter;
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use exporter::Exporter;
 use hex_token_exporter::fake_hex::{FakeHex, Scenario};
@@ -46,6 +46,14 @@ fn assert_silent(what: &str, text: &str, token: &str) {
     }
 }
 
+/// Runs a command that ends by itself. Whether it succeeds, and all that it prints.
+fn run(arguments: &[&str], config: &Path) -> (bool, String) {
+    let mut binary = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
+    let output = binary.env_clear().args(arguments).arg("--config.file").arg(config).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_output_holds_any_piece_of_a_credential() {
     let token = format!("hxtw_{DIGITS}");
@@ -59,11 +67,21 @@ async fn no_output_holds_any_piece_of_a_credential() {
     fs::write(home.path().join("token"), &token).unwrap();
     let config = home.path().join("config.yaml");
     let yaml = format!(
-        "probe: {{interval: 2s, timeout: 1s}}\nstate_file: {0}/state.json\nworkspaces: {{w: {{url: '{1}'}}}}\ntokens: {{good: {{credentials_file: token, required_scopes: [projects_read]}}}}\n",
+        "probe: {{interval: 2s, timeout: 1s}}\nstate_file: {0}/state.json\nworkspaces: {{w: {{url: '{1}', requests_per_minute: 60}}}}\ntokens: {{good: {{credentials_file: token, required_scopes: [projects_read]}}}}\n",
         home.path().display(),
         hex.url()
     );
     fs::write(&config, yaml).unwrap();
+
+    for arguments in [&["check"][..], &["check", "--output", "json"], &["validate"], &["plan"]] {
+        let before = hex.requests().len();
+        let (succeeded, text) = run(arguments, &config);
+        assert!(succeeded, "{arguments:?}: {text}");
+        assert_silent(arguments[0], &text, &token);
+        let sent = hex.requests().split_off(before);
+        let is_sent = sent.iter().any(|request| request.token.as_deref() == Some("good"));
+        assert_eq!(is_sent, arguments[0] == "check", "{arguments:?} and the credential");
+    }
 
     let printed = home.path().join("printed");
     let mut command = Exporter::command("");
@@ -107,13 +125,12 @@ async fn no_output_holds_any_piece_of_a_credential() {
     assert_silent("the log", &log, &token);
     assert_silent("the output", &fs::read_to_string(printed).unwrap(), &token);
     assert_silent("the state file", &fs::read_to_string(home.path().join("state.json")).unwrap(), &token);
-
-    for command in ["check", "validate", "plan"] {
-        let mut binary = Command::new(env!("CARGO_BIN_EXE_hex-token-exporter"));
-        let output = binary.env_clear().args([command, "--config.file"]).arg(&config).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        assert_silent(command, &String::from_utf8_lossy(&text), &token);
+    for name in ["check", "validate", "plan"] {
+        let (succeeded, text) = run(&[name], &config);
+        assert!(!succeeded && text.contains("hxtw_..."), "{name} with a broken configuration: {text}");
+        assert_silent(name, &text, &token);
     }
+
     let seen = hex.requests();
     assert!(seen.iter().all(|request| request.method == "GET"), "nothing but reading");
     hex.shutdown().await;
