@@ -9,6 +9,7 @@ use hex_token_exporter::{
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
+use tokio::time::advance;
 
 use crate::{
     exposed::Page,
@@ -128,21 +129,41 @@ fn plain(snapshot: &Snapshot) -> Values {
     values
 }
 
-/// An odd token, and what it was told: a check by its number, and a status.
+/// An odd token, and what it was told, in the order of time.
 #[derive(Debug, Clone)]
 struct Odd {
     runs: bool,
     least_privilege: bool,
     owner: Option<String>,
     elsewhere: bool,
-    told: Vec<(usize, u16)>,
+    told: Vec<Told>,
+}
+
+#[derive(Debug, Clone)]
+struct Told {
+    /// Since what was told before. Never nothing: two answers of one moment have no newest.
+    after: Duration,
+    check: Check,
+    /// Of which project, where the check is about one.
+    project: &'static str,
+    status: u16,
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    let status = prop::sample::select(&[200, 401, 403, 404, 500][..]);
+    let project = prop::sample::select(&["kpis", "churn"][..]);
+    (1..100_000_u64, prop::sample::select(&Check::ALL[..]), project, status).prop_map(
+        |(milliseconds, check, project, status)| Told {
+            after: Duration::from_millis(milliseconds),
+            check,
+            project,
+            status,
+        },
+    )
 }
 
 fn odd() -> impl Strategy<Value = Odd> {
-    let told = prop::collection::vec(
-        (0..Check::ALL.len(), prop::sample::select(&[200, 401, 403, 404, 500][..])),
-        0..24,
-    );
+    let told = prop::collection::vec(told(), 0..24);
     (any::<bool>(), any::<bool>(), any::<Option<String>>(), any::<bool>(), told).prop_map(
         |(runs, least_privilege, owner, elsewhere, told)| Odd {
             runs,
@@ -155,7 +176,7 @@ fn odd() -> impl Strategy<Value = Odd> {
 }
 
 /// A store of odd tokens.
-fn scripted(odd: &[Odd]) -> Script {
+async fn scripted(odd: &[Odd]) -> Script {
     let (here, elsewhere) = (workspace("here"), workspace("elsewhere"));
     let spec = |(number, odd): (usize, &Odd)| {
         let place = if odd.elsewhere { &elsewhere } else { &here };
@@ -172,19 +193,25 @@ fn scripted(odd: &[Odd]) -> Script {
     let script = Script::start(odd.iter().enumerate().map(spec).collect());
     for (number, odd) in odd.iter().enumerate() {
         let name = format!("t{number}");
-        for (check, code) in &odd.told {
-            let check = Check::ALL[*check];
-            match (check, code) {
-                (Check::Identity, 200) => script.see(&name, check, identity(Exp::Number(1_900_000_000.5))),
-                (_, 200) if check.is_about_project() && odd.runs => {
-                    let seen = answer(200, Facts::Project { unavailable: false });
-                    script.see_project(&name, check, "kpis", seen);
-                }
-                (_, code) => script.see(&name, check, status(*code)),
-            }
+        for told in &odd.told {
+            advance(told.after).await;
+            tell(&script, &name, odd.runs, told);
         }
     }
     script
+}
+
+fn tell(script: &Script, name: &str, runs: bool, told: &Told) {
+    let seen = match (told.check, told.status) {
+        (Check::Identity, 200) => identity(Exp::Number(1_900_000_000.5)),
+        (check, 200) if check.is_about_project() => answer(200, Facts::Project { unavailable: false }),
+        (_, code) => status(code),
+    };
+    if told.check.is_about_project() && runs {
+        script.see_project(name, told.check, told.project, seen);
+    } else {
+        script.see(name, told.check, seen);
+    }
 }
 
 proptest! {
@@ -192,9 +219,7 @@ proptest! {
     #[test]
     fn the_fast_writer_tells_what_the_plain_one_does(odd in prop::collection::vec(odd(), 0..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let runtime = runtime.unwrap();
-        let _entered = runtime.enter();
-        let snapshot = scripted(&odd).store.snapshot();
+        let snapshot = runtime.unwrap().block_on(async { scripted(&odd).await.store.snapshot() });
         let own = own(&["here", "elsewhere"]);
         let page = Page::parse(&metrics::page(&snapshot, &own));
         let about_tokens = |(series, value): (&String, &f64)| {
@@ -208,8 +233,9 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_page_comes_in_pieces_and_loses_nothing_between_them() {
-    let odd = Odd { runs: true, least_privilege: true, owner: None, elsewhere: false, told: vec![(0, 200)] };
-    let snapshot = scripted(&vec![odd; 200]).store.snapshot();
+    let told = Told { after: Duration::from_secs(1), check: Check::Identity, project: "kpis", status: 200 };
+    let odd = Odd { runs: true, least_privilege: true, owner: None, elsewhere: false, told: vec![told] };
+    let snapshot = scripted(&vec![odd; 200]).await.store.snapshot();
     let own = own(&["here"]);
     let pieces: Vec<String> = Pieces::of(snapshot.clone(), Arc::clone(&own)).collect();
     assert!(pieces.len() > 5 && pieces.iter().all(|piece| piece.ends_with('\n')), "{}", pieces.len());
