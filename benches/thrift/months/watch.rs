@@ -2,6 +2,9 @@
 //!
 //! As in the program, a replaced credential is noticed within ten seconds, and at once where a 401 makes it
 //! likely.
+//!
+//! Unlike in the program, tokens are judged anew once a minute and not every two seconds, since that would make
+//! it take seven times as long. It shows where no answer tells of an expiry, as in an outage: up to a minute late.
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +37,7 @@ use super::{
 /// How often the credential sources are read.
 const READ_EVERY: Duration = Duration::from_secs(10);
 
-/// How often all tokens are judged anew, since an expiry may pass without an answer.
+/// How often all tokens are judged anew, since an expiry may pass without an answer: see the module.
 const SETTLE_EVERY: Duration = Duration::from_mins(1);
 
 /// How a workspace is watched.
