@@ -96,6 +96,7 @@ impl Model {
             known.open_since = askable.into_iter().map(since).collect::<BTreeMap<_, _>>();
             if !self.config.tokens[slot].readable {
                 known.in_vain.extend(known.open_since.keys().map(|question| (*question, now)));
+                known.was_in_vain = true;
             }
         }
     }

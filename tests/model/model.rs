@@ -1,6 +1,7 @@
 //! The reference model: what must be known of every token, from the configuration and the answers alone.
 //!
-//! It is written from what the program promises, and shares no rule with it.
+//! It is written from what the program promises, and shares no rule with it: only the words of `domain`, and
+//! of its catalogue which check answers for which scope, and which is about a project.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -46,6 +47,8 @@ pub(crate) struct Known {
     pub(crate) open_since: BTreeMap<Question, Duration>,
     /// Questions that may have been tried in vain while the credential could not be read.
     pub(crate) in_vain: BTreeMap<Question, Duration>,
+    /// Whether there have ever been any: nobody tells how often they were tried.
+    pub(crate) was_in_vain: bool,
     /// When somebody last asked for a probe.
     pub(crate) asked: Option<Duration>,
     /// Whether that one still waits.
@@ -90,6 +93,7 @@ impl Known {
             at_once: Some(now),
             calendar: self.calendar.of_next(),
             in_vain: std::mem::take(&mut self.in_vain),
+            was_in_vain: self.was_in_vain,
             ..Self::default()
         };
     }
@@ -212,6 +216,7 @@ impl Model {
                 Some(memory) => {
                     return Known {
                         probes: known.probes,
+                        was_in_vain: known.was_in_vain,
                         worker: known.worker,
                         ..self.recall(slot, memory, now)
                     };
