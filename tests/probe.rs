@@ -45,14 +45,7 @@ fn secret() -> Secret {
 }
 
 fn workspace(origin: &str) -> Workspace {
-    Workspace {
-        name: Name::parse("production").unwrap(),
-        origin: origin.to_owned(),
-        org_id: None,
-        requests_per_minute: 30,
-        ca_pem: None,
-        proxy: None,
-    }
+    Workspace::new(Name::parse("production").unwrap(), origin)
 }
 
 fn prober(timeout: Duration) -> HexProber {

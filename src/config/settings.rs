@@ -22,8 +22,6 @@ use super::{
 };
 use crate::domain::{DeclaredExpiry, Name, Scope, TokenSpec, Uuid, Workspace};
 
-const DEFAULT_WARNING: Duration = Duration::from_hours(14 * 24);
-const DEFAULT_CRITICAL: Duration = Duration::from_hours(3 * 24);
 const THRESHOLDS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(3650 * 24);
 
 /// Dates outside these years are mistakes.
@@ -97,8 +95,9 @@ impl Written {
                 format!("missing; `{scope}` is required, and only a project can show it: list one here"),
             );
         }
-        let warning = self.expiry_warning.or(defaults.expiry_warning).unwrap_or(DEFAULT_WARNING);
-        let critical = self.expiry_critical.or(defaults.expiry_critical).unwrap_or(DEFAULT_CRITICAL);
+        let warning = self.expiry_warning.or(defaults.expiry_warning).unwrap_or(TokenSpec::EXPIRY_WARNING);
+        let critical =
+            self.expiry_critical.or(defaults.expiry_critical).unwrap_or(TokenSpec::EXPIRY_CRITICAL);
         let own = self.expiry_warning.is_some() || self.expiry_critical.is_some();
         let path = if own { &self.path } else { &defaults.path };
         if critical > warning && !report.concerns(&path.key("expiry_warning")) {

@@ -13,9 +13,6 @@ use super::{
 };
 use crate::domain::{Name, Uuid, Workspace};
 
-/// What a workspace may send where nothing is set.
-const DEFAULT_REQUESTS_PER_MINUTE: u32 = 30;
-
 /// More than Hex would ever answer.
 const MAX_REQUESTS_PER_MINUTE: u32 = 6000;
 
@@ -44,14 +41,7 @@ pub(super) fn read(top: &Section<'_>, inputs: &Inputs) -> Workspaces {
 
 fn fallback() -> Option<(Name, Option<Arc<Workspace>>)> {
     let name = Name::parse("default").ok()?;
-    let workspace = Workspace {
-        name: name.clone(),
-        origin: address::DEFAULT_ORIGIN.to_owned(),
-        org_id: None,
-        requests_per_minute: DEFAULT_REQUESTS_PER_MINUTE,
-        ca_pem: None,
-        proxy: None,
-    };
+    let workspace = Workspace::new(name.clone(), address::DEFAULT_ORIGIN);
     Some((name, Some(Arc::new(workspace))))
 }
 
@@ -69,7 +59,7 @@ fn read_one(top: &Section<'_>, name: &Name, entry: &Entry<'_>, inputs: &Inputs) 
         name: name.clone(),
         origin: origin?,
         org_id,
-        requests_per_minute: requests_per_minute.unwrap_or(DEFAULT_REQUESTS_PER_MINUTE),
+        requests_per_minute: requests_per_minute.unwrap_or(Workspace::REQUESTS_PER_MINUTE),
         ca_pem,
         proxy,
     })

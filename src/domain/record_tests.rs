@@ -18,24 +18,13 @@ fn project() -> (Name, Uuid) {
 }
 
 fn spec() -> TokenSpec {
+    let workspace = Workspace::new(name("production"), "https://hex.example");
+    let workspace = Workspace { org_id: Some("ours".to_owned()), ..workspace };
     TokenSpec {
-        name: name("airflow"),
-        workspace: Arc::new(Workspace {
-            name: name("production"),
-            origin: "https://hex.example".to_owned(),
-            org_id: Some("ours".to_owned()),
-            requests_per_minute: 30,
-            ca_pem: None,
-            proxy: None,
-        }),
         required_scopes: [Scope::ProjectsRead, Scope::ProjectsRun, Scope::GroupsRead].into(),
         projects: [project()].into(),
         least_privilege: true,
-        expires_at: None,
-        token_owner: None,
-        rotate_url: None,
-        expiry_warning: Duration::ZERO,
-        expiry_critical: Duration::ZERO,
+        ..TokenSpec::new(name("airflow"), Arc::new(workspace))
     }
 }
 

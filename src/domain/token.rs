@@ -36,6 +36,28 @@ pub struct TokenSpec {
 }
 
 impl TokenSpec {
+    /// The days left from which a warning is due, where nothing else is configured.
+    pub const EXPIRY_WARNING: Duration = Duration::from_hours(14 * 24);
+
+    /// Those from which it is urgent.
+    pub const EXPIRY_CRITICAL: Duration = Duration::from_hours(3 * 24);
+
+    /// A token of which nothing is needed but its life, as where nothing else is configured.
+    pub fn new(name: Name, workspace: Arc<Workspace>) -> Self {
+        Self {
+            name,
+            workspace,
+            required_scopes: BTreeSet::new(),
+            projects: BTreeMap::new(),
+            least_privilege: false,
+            expires_at: None,
+            token_owner: None,
+            rotate_url: None,
+            expiry_warning: Self::EXPIRY_WARNING,
+            expiry_critical: Self::EXPIRY_CRITICAL,
+        }
+    }
+
     /// Whether a check is asked for, of a token of whatever kind.
     pub fn asks(&self, check: Check) -> bool {
         match (check, check.scope()) {
@@ -84,6 +106,23 @@ pub struct Workspace {
     pub ca_pem: Option<Vec<u8>>,
     /// A proxy for all requests; may hold a password.
     pub proxy: Option<Secret>,
+}
+
+impl Workspace {
+    /// The most requests in any sliding minute, where nothing else is configured.
+    pub const REQUESTS_PER_MINUTE: u32 = 30;
+
+    /// A workspace at this origin, as where nothing else is configured.
+    pub fn new(name: Name, origin: impl Into<String>) -> Self {
+        Self {
+            name,
+            origin: origin.into(),
+            org_id: None,
+            requests_per_minute: Self::REQUESTS_PER_MINUTE,
+            ca_pem: None,
+            proxy: None,
+        }
+    }
 }
 
 /// An expiry as the configuration declares it.

@@ -239,14 +239,7 @@ mod tests {
 
     /// A workspace that has heard an answer of this status and form, dated so.
     fn hearing(answers: &[(u16, Body, i64)]) -> WorkspaceRecord {
-        let spec = Workspace {
-            name: Name::parse("main").unwrap(),
-            origin: "https://app.hex.tech".to_owned(),
-            org_id: None,
-            requests_per_minute: 30,
-            ca_pem: None,
-            proxy: None,
-        };
+        let spec = Workspace::new(Name::parse("main").unwrap(), "https://app.hex.tech");
         let mut record = WorkspaceRecord::new(Arc::new(spec), 1.0);
         for (status, body, date) in answers {
             let answer = Answer {

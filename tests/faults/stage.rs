@@ -186,30 +186,13 @@ impl Stage {
 
 /// A workspace at this address, with this budget.
 pub(crate) fn workspace(origin: &str, requests_per_minute: u32) -> Arc<Workspace> {
-    Arc::new(Workspace {
-        name: Name::parse("main").unwrap(),
-        origin: origin.to_owned(),
-        org_id: None,
-        requests_per_minute,
-        ca_pem: None,
-        proxy: None,
-    })
+    let workspace = Workspace::new(Name::parse("main").unwrap(), origin);
+    Arc::new(Workspace { requests_per_minute, ..workspace })
 }
 
 /// A token that needs nothing but its life.
 pub(crate) fn spec(name: &str, workspace: &Arc<Workspace>) -> Arc<TokenSpec> {
-    Arc::new(TokenSpec {
-        name: Name::parse(name).unwrap(),
-        workspace: workspace.clone(),
-        required_scopes: BTreeSet::new(),
-        projects: BTreeMap::new(),
-        least_privilege: false,
-        expires_at: None,
-        token_owner: None,
-        rotate_url: None,
-        expiry_warning: Duration::from_hours(14 * 24),
-        expiry_critical: Duration::from_hours(3 * 24),
-    })
+    Arc::new(TokenSpec::new(Name::parse(name).unwrap(), workspace.clone()))
 }
 
 fn tokens(workspace: &Arc<Workspace>, chance: &mut Chance) -> Vec<Token> {

@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use hex_token_exporter::domain::{Cadence, Check, DeclaredExpiry, Name, Scope, TokenSpec, Uuid, Workspace};
@@ -103,14 +102,9 @@ pub(crate) fn project_of(name: &Name) -> usize {
 
 /// The workspace of that number.
 pub(crate) fn workspace(stack: usize, requests_per_minute: u32) -> Arc<Workspace> {
-    Arc::new(Workspace {
-        name: Name::parse(&format!("w{stack}")).unwrap(),
-        origin: format!("https://w{stack}.hex.example"),
-        org_id: Some(ORG.to_owned()),
-        requests_per_minute,
-        ca_pem: None,
-        proxy: None,
-    })
+    let name = Name::parse(&format!("w{stack}")).unwrap();
+    let workspace = Workspace::new(name, format!("https://w{stack}.hex.example"));
+    Arc::new(Workspace { org_id: Some(ORG.to_owned()), requests_per_minute, ..workspace })
 }
 
 /// A token as the program is told of it.
@@ -123,15 +117,11 @@ pub(crate) fn spec(cast: &Cast, workspace: &Arc<Workspace>) -> TokenSpec {
         Date::At(second) => Some(DeclaredExpiry::At(Timestamp::from_second(second).unwrap())),
     };
     TokenSpec {
-        name: Name::parse(&cast.name).unwrap(),
-        workspace: workspace.clone(),
         required_scopes: cast.required.clone(),
         projects,
         least_privilege: cast.least_privilege,
         expires_at: declared,
         token_owner: cast.owner.clone(),
-        rotate_url: None,
-        expiry_warning: Duration::from_hours(14 * 24),
-        expiry_critical: Duration::from_hours(3 * 24),
+        ..TokenSpec::new(Name::parse(&cast.name).unwrap(), workspace.clone())
     }
 }

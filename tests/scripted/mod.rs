@@ -24,29 +24,11 @@ pub(crate) fn name(text: &str) -> Name {
 }
 
 pub(crate) fn workspace(called: &str) -> Arc<Workspace> {
-    Arc::new(Workspace {
-        name: name(called),
-        origin: format!("https://{called}.hex.example"),
-        org_id: None,
-        requests_per_minute: 30,
-        ca_pem: None,
-        proxy: None,
-    })
+    Arc::new(Workspace::new(name(called), format!("https://{called}.hex.example")))
 }
 
 pub(crate) fn token(called: &str, workspace: &Arc<Workspace>) -> TokenSpec {
-    TokenSpec {
-        name: name(called),
-        workspace: workspace.clone(),
-        required_scopes: [].into(),
-        projects: BTreeMap::new(),
-        least_privilege: false,
-        expires_at: None,
-        token_owner: None,
-        rotate_url: None,
-        expiry_warning: Duration::from_hours(14 * 24),
-        expiry_critical: Duration::from_hours(3 * 24),
-    }
+    TokenSpec::new(name(called), workspace.clone())
 }
 
 /// A token that requires runs of two projects.

@@ -1,10 +1,6 @@
 //! Who plays: tokens as they are configured, and as Hex knows them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use hex_token_exporter::{
     domain::{
@@ -47,14 +43,7 @@ pub(crate) fn name(text: &str) -> Name {
 }
 
 pub(crate) fn workspace(called: &str) -> Workspace {
-    Workspace {
-        name: name(called),
-        origin: format!("https://{called}.hex.example"),
-        org_id: None,
-        requests_per_minute: 30,
-        ca_pem: None,
-        proxy: None,
-    }
+    Workspace::new(name(called), format!("https://{called}.hex.example"))
 }
 
 /// A project's id, from its configured name.
@@ -76,18 +65,7 @@ pub(crate) struct Token {
 /// A workspace token that requires nothing.
 pub(crate) fn token(called: &str) -> Token {
     Token {
-        spec: TokenSpec {
-            name: name(called),
-            workspace: Arc::new(workspace("production")),
-            required_scopes: BTreeSet::new(),
-            projects: BTreeMap::new(),
-            least_privilege: false,
-            expires_at: None,
-            token_owner: None,
-            rotate_url: None,
-            expiry_warning: hours(14 * 24),
-            expiry_critical: hours(3 * 24),
-        },
+        spec: TokenSpec::new(name(called), Arc::new(workspace("production"))),
         credential: Ok(called.to_owned()),
         prefix: "hxtw",
         account: Account::default(),

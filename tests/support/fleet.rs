@@ -23,25 +23,15 @@ pub(crate) struct Fleet {
 impl Fleet {
     pub(crate) fn of(tokens: usize) -> Self {
         let workspace = Arc::new(Workspace {
-            name: name("acme"),
-            origin: "https://app.hex.tech".to_owned(),
-            org_id: None,
             // Not to be what is measured.
             requests_per_minute: 10_000_000,
-            ca_pem: None,
-            proxy: None,
+            ..Workspace::new(name("acme"), "https://app.hex.tech")
         });
         let spec = |index| TokenSpec {
-            name: name(&format!("token-{index:06}")),
-            workspace: workspace.clone(),
             required_scopes: [Scope::ProjectsRead].into(),
-            projects: [].into(),
-            least_privilege: false,
-            expires_at: None,
             token_owner: Some("data-platform".to_owned()),
             rotate_url: Some("https://wiki.example.com/rotate-hex".to_owned()),
-            expiry_warning: Duration::from_hours(24 * 14),
-            expiry_critical: Duration::from_hours(24 * 3),
+            ..TokenSpec::new(name(&format!("token-{index:06}")), workspace.clone())
         };
         let tokens = (0..tokens).map(spec).map(|spec| Assignment {
             credential: Credential::Loaded {

@@ -7,7 +7,6 @@
 //! it take seven times as long. It shows where no answer tells of an expiry, as in an outage: up to a minute late.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -148,12 +147,8 @@ impl Watch {
         let hex = Hex::new(month, clock.clone());
         let store = Arc::new(Store::new(clock.clone(), DigestKey::from_bytes([7; 32])));
         let workspace = Arc::new(Workspace {
-            name: name("production"),
-            origin: "https://app.hex.tech".to_owned(),
-            org_id: None,
             requests_per_minute: way.requests_per_minute,
-            ca_pem: None,
-            proxy: None,
+            ..Workspace::new(name("production"), "https://app.hex.tech")
         });
         let scopes = hex.month.tokens.iter().map(|token| &token.scopes).enumerate();
         let specs: Vec<_> =
@@ -269,15 +264,8 @@ fn spec(index: usize, scopes: std::collections::BTreeSet<Scope>, workspace: &Arc
     let runs = scopes.contains(&Scope::ProjectsRun);
     let projects = id.filter(|_| runs).map(|id| (name("kpis"), id));
     TokenSpec {
-        name: name(&format!("token-{index:02}")),
-        workspace: workspace.clone(),
         required_scopes: scopes,
-        projects: projects.into_iter().collect::<BTreeMap<_, _>>(),
-        least_privilege: false,
-        expires_at: None,
-        token_owner: None,
-        rotate_url: None,
-        expiry_warning: Duration::from_hours(14 * 24),
-        expiry_critical: Duration::from_hours(3 * 24),
+        projects: projects.into_iter().collect(),
+        ..TokenSpec::new(name(&format!("token-{index:02}")), workspace.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! What is said of a token, case by case: the reason, and words that are true.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::domain::{
@@ -27,25 +27,12 @@ struct Told {
 
 impl Told {
     fn requiring(scopes: &[Scope]) -> Self {
-        let workspace = Workspace {
-            name: Name::parse("production").unwrap(),
-            origin: "https://hex.example".to_owned(),
-            org_id: Some("ours".to_owned()),
-            requests_per_minute: 30,
-            ca_pem: None,
-            proxy: None,
-        };
+        let workspace = Workspace::new(Name::parse("production").unwrap(), "https://hex.example");
+        let workspace = Workspace { org_id: Some("ours".to_owned()), ..workspace };
         let spec = TokenSpec {
-            name: Name::parse("airflow").unwrap(),
-            workspace: Arc::new(workspace),
-            required_scopes: scopes.iter().copied().collect::<BTreeSet<_>>(),
+            required_scopes: scopes.iter().copied().collect(),
             projects: [project()].into(),
-            least_privilege: false,
-            expires_at: None,
-            token_owner: None,
-            rotate_url: None,
-            expiry_warning: Duration::ZERO,
-            expiry_critical: Duration::ZERO,
+            ..TokenSpec::new(Name::parse("airflow").unwrap(), Arc::new(workspace))
         };
         Self { record: TokenRecord::new(Kind::Workspace, at(0)), spec, problem: None, second: 0 }
     }
