@@ -24,11 +24,13 @@ async fn health_and_readiness_follow_the_process_on_either_address() {
         assert!(words.ends_with('\n') && words.lines().count() == 1, "{words:?}");
         status
     };
-    assert_eq!((status("/-/healthy").await, status("/-/ready").await), (503, 503));
-    stand.fares.alive.store(true, Ordering::SeqCst);
-    assert_eq!((status("/-/healthy").await, status("/-/ready").await), (200, 503));
-    stand.fares.ready.store(true, Ordering::SeqCst);
-    assert_eq!((status("/-/healthy").await, status("/-/ready").await), (200, 200));
+    for (alive, ready, statuses) in
+        [(true, true, (200, 200)), (true, false, (200, 503)), (false, false, (503, 503))]
+    {
+        stand.fares.alive.store(alive, Ordering::SeqCst);
+        stand.fares.ready.store(ready, Ordering::SeqCst);
+        assert_eq!((status("/-/healthy").await, status("/-/ready").await), statuses);
+    }
     for path in [
         "/",
         "/metrics",
@@ -67,6 +69,7 @@ async fn a_reload_must_be_enabled_and_says_what_is_wrong() {
 async fn every_answer_is_guarded_and_none_repeats_what_was_asked() {
     let stand = Stand::start(script()).await;
     stand.probes.on("airflow", || async { panic!("a handler has a bad day") });
+    stand.fares.alive.store(false, Ordering::SeqCst);
     for (method, path, status) in [
         (Method::GET, "/", 200),
         (Method::GET, "/metrics", 200),

@@ -10,4 +10,6 @@ mod reference;
 mod report;
 #[path = "../scripted/mod.rs"]
 mod scripted;
+#[path = "../support/stand.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
 mod stand;

@@ -34,7 +34,10 @@ async fn stand(external: Option<&str>) -> Stand {
     script.see("dbt", Check::Identity, identity(Exp::Absent));
     script.see("eternal", Check::Identity, identity(Exp::Null));
     resume();
-    Stand::with(script, true, external).await
+    match external {
+        Some(url) => Stand::with_external_url(script, url).await,
+        None => Stand::start(script).await,
+    }
 }
 
 /// The content lines, unfolded.

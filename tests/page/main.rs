@@ -7,7 +7,10 @@ mod calendar;
 mod detail;
 mod filter;
 mod overview;
+mod pages;
 #[path = "../scripted/mod.rs"]
 mod scripted;
+#[path = "../support/stand.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
 mod stand;
 mod templates;

@@ -1,6 +1,6 @@
 //! `/`.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use hex_token_exporter::{
     domain::{Check, DeclaredExpiry, Exp, Facts, Failure, Scope, Seen, TokenSpec},
@@ -144,7 +144,8 @@ async fn workspaces_are_told_with_health_budget_and_clock() {
 #[tokio::test]
 async fn trouble_of_the_exporter_itself_stands_above_all() {
     let script = Script::start(vec![token("a", &workspace("production"))]);
-    let stand = Stand::with(script, false, None).await;
+    let stand = Stand::start(script).await;
+    stand.fares.alive.store(false, Ordering::SeqCst);
     assert!(stand.page("/").await.contains("The probe loop has stalled"));
     stand.script.store.note_reload(ReloadStatus { successful: false, last_success: at(START - 60) });
     let page = stand.page("/").await;
@@ -215,7 +216,7 @@ async fn pages_run_nothing_and_load_from_here_alone() {
 #[tokio::test]
 async fn links_are_relative_and_the_canonical_one_is_external() {
     let script = Script::start(vec![token("airflow", &workspace("production"))]);
-    let stand = Stand::with(script, true, Some("https://monitoring.example/hex/")).await;
+    let stand = Stand::with_external_url(script, "https://monitoring.example/hex/").await;
     for (path, canonical) in [("/", "/"), ("/tokens/airflow", "/tokens/airflow")] {
         let page = stand.page(path).await;
         assert!(

@@ -64,11 +64,16 @@ impl Reload for Reloads {
     }
 }
 
-/// How the process fares. Ill until told otherwise.
-#[derive(Default)]
+/// How the process fares. Well until told otherwise.
 pub(crate) struct Fares {
     pub(crate) alive: AtomicBool,
     pub(crate) ready: AtomicBool,
+}
+
+impl Default for Fares {
+    fn default() -> Self {
+        Self { alive: true.into(), ready: true.into() }
+    }
 }
 
 impl Health for Fares {
@@ -94,11 +99,20 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) async fn start(script: Script) -> Self {
-        Self::with_reload(script, None).await
+        Self::with(script, None, None).await
     }
 
     /// With `/-/reload` enabled where an outcome for it is given.
     pub(crate) async fn with_reload(script: Script, reload: Option<Result<(), String>>) -> Self {
+        Self::with(script, reload, None).await
+    }
+
+    /// Where people open the page at an address of its own.
+    pub(crate) async fn with_external_url(script: Script, url: &str) -> Self {
+        Self::with(script, None, Some(url)).await
+    }
+
+    async fn with(script: Script, reload: Option<Result<(), String>>, external: Option<&str>) -> Self {
         let (script, probes, fares) = (Arc::new(script), Arc::new(Probes::default()), Arc::default());
         let parts = Parts {
             store: script.store.clone(),
@@ -106,7 +120,7 @@ impl Stand {
             on_demand: probes.clone(),
             reload: reload.map(|outcome| Arc::new(Reloads(outcome)) as Arc<dyn Reload>),
             health: Arc::clone(&fares) as Arc<dyn Health>,
-            external_url: None,
+            external_url: external.map(|url| url.parse().unwrap()),
         };
         let (address, shutdown, server) = serve(http::router(parts)).await;
         // Nothing is unpacked or followed behind a test's back.
