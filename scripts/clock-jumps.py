@@ -8,26 +8,20 @@ Needs libfaketime (Debian: faketime). Expects the binary in target/debug, or bui
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from lib.stand import ROOT, free_address
+
 BINARY = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/hex-token-exporter"
 LIBRARY = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 # Each is held for several probes.
 JUMPS = ["+60d", "+4000d", "-400d", "-3h", "+0"]
 HELD = 3
-
-
-def free_address():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % listener.getsockname()[1]
 
 
 def page(address):

@@ -19,16 +19,11 @@ import threading
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from lib.stand import ROOT, free_address
+
 BINARY = os.environ.get("BINARY", ROOT / "target/release/hex-token-exporter")
 TICK = os.sysconf("SC_CLK_TCK")
 SCRAPERS = 8
-
-
-def free_address():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % listener.getsockname()[1]
 
 
 def get(url):
@@ -128,9 +123,8 @@ def reload(run, exporter, file, text):
     return time.monotonic() - began, cpu_seconds(run) - before
 
 
-def measure(tokens):
+def measure(tokens, folder):
     os.umask(0o077)  # a credential that every user can read is a warning, and ten thousand of them a cost
-    folder = pathlib.Path(tempfile.mkdtemp())
     hex_address, exporter = free_address(), free_address()
     names = [f"token-{index:05}" for index in range(tokens)]
     scenario = folder / "scenario.yaml"
@@ -193,7 +187,8 @@ def main():
     if "BINARY" not in os.environ:
         subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
     for tokens in [int(argument) for argument in sys.argv[1:]] or [100, 1000, 10000]:
-        measure(tokens)
+        with tempfile.TemporaryDirectory(prefix="hex-token-exporter-measure-") as folder:
+            measure(tokens, pathlib.Path(folder))
 
 
 main()

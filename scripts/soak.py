@@ -23,7 +23,8 @@ import tempfile
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from lib.stand import ROOT, free_address
+
 BINARY = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/hex-token-exporter"
 
 # Every kind of trouble, for a part of every minute or for some requests, so that there is always some.
@@ -36,12 +37,6 @@ FAULTS = """
       - {do: {status: 403}, body: html, one_in: 13}
       - {do: half_body, one_in: 17}
 """
-
-
-def free_address():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % listener.getsockname()[1]
 
 
 def get(address, path="/metrics"):

@@ -3,14 +3,18 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
 from board import ROOT
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from lib.stand import Failed, build, free_address, opener
 
 # The same exporter twice, as a highly available pair would be: what is counted must not double. And something else,
 # which is none of ours.
@@ -25,12 +29,6 @@ scrape_configs:
     static_configs: [{{targets: ["{prometheus}"]}}]
 """
 
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Failed(Exception):
-    """What was promised did not happen."""
-
 
 def get(url, form=None):
     body = urllib.parse.urlencode(form).encode() if form else None
@@ -39,17 +37,6 @@ def get(url, form=None):
             return answer.read().decode()
     except urllib.error.HTTPError as error:
         raise Failed(f"{error.code} {error.read().decode(errors='replace')[:500]}") from error
-
-
-def free_address():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{found.getsockname()[1]}"
-
-
-def build():
-    subprocess.run(["cargo", "build", "--quiet", "--locked"], cwd=ROOT, check=True)
-    return target_folder() / "debug" / "hex-token-exporter"
 
 
 def target_folder():
