@@ -81,7 +81,7 @@ fn succeeds(model: &Model, slot: usize, known: &Known) -> Option<bool> {
     let matters = |check: Check| {
         check == Check::ProjectVisible || check.scope().is_some_and(|scope| required.contains(&scope))
     };
-    let life = known.tries.get(&(Check::Identity, None))?.said;
+    let life = known.tries.get(&known.life_question())?.said;
     let rights = known.tries.iter().filter(|((check, _), _)| matters(*check));
     let all = rights.into_iter().all(|(_, Try { said, .. })| said.is_yes());
     Some((life.is_yes() || life == Said::Forbidden) && all)

@@ -62,8 +62,10 @@ impl Model {
     /// All that may be asked of a token now, at some time.
     fn askable(&self, slot: usize) -> Vec<Question> {
         let (cast, Some(known)) = (&self.config.tokens[slot], &self.known[slot]) else { return Vec::new() };
-        let mut questions = vec![(Check::Identity, None)];
-        if !known.life.is_unquestioned() || known.current((Check::Identity, None)).is_none() {
+        let life = known.life_question();
+        // An older workspace may be renewed any day.
+        let mut questions = if known.is_older { vec![life, (Check::Identity, None)] } else { vec![life] };
+        if !known.life.is_unquestioned() || known.current(life).is_none() {
             return questions;
         }
         let usable = || {
@@ -73,7 +75,8 @@ impl Model {
         };
         for scope in Scope::ALL.into_iter().filter(|scope| *scope != Scope::ProjectsRun) {
             let is_asked = cast.required.contains(&scope) || (cast.looks_for(scope) && !cast.is_personal());
-            if is_asked && (!scope.is_project_bound() || usable().next().is_some()) {
+            let is_life = scope.check() == life.0;
+            if is_asked && !is_life && (!scope.is_project_bound() || usable().next().is_some()) {
                 questions.push((scope.check(), None));
             }
         }
@@ -107,7 +110,7 @@ impl Model {
         let question = key(question);
         let open = *known.open_since.get(&question)?;
         let mut window = match question.0 {
-            Check::Identity => self.life_window(slot, now)?,
+            _ if question == known.life_question() => self.life_window(slot, now)?,
             check => match known.current(question) {
                 None => Window { from: Duration::ZERO, to: open },
                 Some(tried) if let Some(since) = self.doubted(slot, check, tried.at) => {
@@ -117,8 +120,13 @@ impl Model {
             },
         };
         if let Some(back) = known.in_vain.get(&question) {
-            window =
-                Window { from: Duration::ZERO, to: window.to.max(*back + self.config.cadence.interval * 2) };
+            let cadence = &self.config.cadence;
+            let is_life = question == known.life_question();
+            let interval = match question.0 {
+                Check::Identity if !is_life => self.stretched(slot, cadence.scope_interval, *back).1,
+                _ => cadence.interval * 2,
+            };
+            window = Window { from: Duration::ZERO, to: window.to.max(*back + interval) };
         }
         // What was edited counts from then on.
         window.to = window.to.max(open).max(self.conformed);
@@ -136,7 +144,7 @@ impl Model {
         let (cadence, known) = (&self.config.cadence, self.known[slot].as_ref()?);
         let stack = self.config.tokens[slot].stack;
         let since = known.at_once.unwrap_or_default();
-        let Some(last) = known.current((Check::Identity, None)) else { return Some(Window::at(since)) };
+        let Some(last) = known.current(known.life_question()) else { return Some(Window::at(since)) };
         let mut window = if let Some(time) = known.life.asked_again_at(last.at, cadence) {
             Window::at(time)
         } else {
@@ -175,6 +183,8 @@ impl Model {
         let is_required = check.scope().is_none_or(|scope| cast.required.contains(&scope));
         let settled = said.is_yes() || (!is_required && said.is_conclusive());
         let interval = match (check, settled) {
+            // Of an older workspace.
+            (Check::Identity, _) => cadence.scope_interval,
             (Check::ProjectsRun, true) => cadence.run_interval,
             (Check::ProjectsRun, false) => cadence.run_interval.min(30 * MINUTE),
             (_, true) if is_required => cadence.scope_interval,
@@ -242,7 +252,7 @@ impl Model {
         let is_quiet = !self.config.tokens.iter().any(in_vain) && stack.spending.is_quiet_since(ready);
         let patience = if is_quiet {
             Duration::from_secs(1)
-        } else if check == Check::Identity || !self.is_crowded(cast.stack) {
+        } else if check == known.life_question().0 || !self.is_crowded(cast.stack) {
             self.patience(cast.stack)
         } else {
             Duration::MAX

@@ -72,6 +72,8 @@ pub(crate) struct Stack {
     /// It has lost its way and rejects every token.
     pub(crate) rejects_all: bool,
     pub(crate) ignores_dry_run: bool,
+    /// An older one, which has no route to ask about the token itself.
+    pub(crate) is_older: bool,
     /// Its clock minus ours, in seconds.
     pub(crate) skew: i64,
 }
@@ -137,7 +139,9 @@ impl Truth {
         if let Some(weather) = place.weather.or(account.weather) {
             return weather.answer();
         }
-        let (seen, said) = if place.rejects_all || !self.accepts(credential, stack, local) {
+        let (seen, said) = if place.is_older && asked.0 == Check::Identity {
+            (error(404, false), Said::Missing)
+        } else if place.rejects_all || !self.accepts(credential, stack, local) {
             (answer(401, Body::UnauthorizedText), Said::Unauthorized)
         } else {
             self.honest(credential, stack, asked)

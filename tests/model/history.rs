@@ -28,6 +28,7 @@ pub(crate) enum Event {
     TokenWeather(usize, Option<Weather>),
     RejectsAll(usize, bool),
     IgnoresDryRun(usize, bool),
+    IsOlder(usize, bool),
     // What is done to credentials.
     /// Another credential, which Hex accepts or not.
     Rotate(usize, bool),
@@ -198,6 +199,7 @@ fn lives() -> impl Strategy<Value = Event> {
         1 => (slot(), any::<bool>()).prop_map(|(slot, is)| Event::Foreign(slot, is)),
         1 => (slot(), any::<bool>()).prop_map(|(slot, is)| Event::Mute(slot, is)),
         2 => (0..STACKS, any::<bool>()).prop_map(|(stack, does)| Event::RejectsAll(stack / 2, does)),
+        1 => (0..STACKS, any::<bool>()).prop_map(|(stack, is)| Event::IsOlder(stack, is)),
     ]
 }
 

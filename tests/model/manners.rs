@@ -42,7 +42,7 @@ impl Model {
         self.stacks[stack].spending.begin(now)?;
         let Some(known) = &mut self.known[slot] else { return Ok(request) };
         known.blind += 1;
-        if question.0 == Check::Identity {
+        if question == known.life_question() {
             known.life_began = now;
         }
         self.under_way.push(request.clone());

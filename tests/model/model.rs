@@ -9,7 +9,7 @@ use hex_token_exporter::domain::{Check, TokenState};
 
 use crate::{
     budget::Spending,
-    cast::{Config, Date, Question, STACKS, START},
+    cast::{Cast, Config, Date, Question, STACKS, START},
     dry_runs::Proofs,
     expiry::Calendar,
     hex::Said,
@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) life: Life,
     pub(crate) calendar: Calendar,
     pub(crate) foreign: bool,
+    /// Whether its workspace was last said to have no answer about a token itself.
+    pub(crate) is_older: bool,
     pub(crate) rights: Rights,
     pub(crate) tries: BTreeMap<Question, Try>,
     pub(crate) state: TokenState,
@@ -71,6 +73,29 @@ impl Known {
     /// The latest probe with the present credential.
     pub(crate) fn current(&self, question: Question) -> Option<Try> {
         self.tries.get(&question).copied().filter(|tried| tried.is_current)
+    }
+
+    /// The question that decides life and death: where nothing tells of the token itself, whether it may read.
+    pub(crate) fn life_question(&self) -> Question {
+        (if self.is_older { Check::ProjectsRead } else { Check::Identity }, None)
+    }
+
+    /// It has been edited: what is not asked about any more goes.
+    fn forget(&mut self, old: &Cast, new: &Cast) {
+        self.rights.conform(old, new);
+        let is_older = self.is_older;
+        let kept = |(check, project): &Question| match check {
+            Check::Identity => true,
+            Check::ProjectsRead if is_older => true,
+            Check::ProjectVisible => project.is_some_and(|it| new.projects.contains(&it)),
+            Check::DryRunGuard => false,
+            _ => {
+                let listed = project.is_none_or(|it| new.projects.contains(&it));
+                listed && check.scope().is_some_and(|scope| new.looks_for(scope))
+            }
+        };
+        self.tries.retain(|question, _| kept(question));
+        self.in_vain.retain(|question, _| kept(question));
     }
 
     /// Another credential: all that the old one's answers told goes, but for what is shown.
@@ -182,18 +207,10 @@ impl Model {
                 (known.asked, known.waits, known.worker) = (None, false, self.workers);
             }
             known.calendar.is_personal = known.credential.is_some() && new.is_personal();
-            known.rights.conform(&old, &new);
-            let kept = |(check, project): &Question| match check {
-                Check::Identity => true,
-                Check::ProjectVisible => project.is_some_and(|it| new.projects.contains(&it)),
-                Check::DryRunGuard => false,
-                _ => {
-                    let listed = project.is_none_or(|it| new.projects.contains(&it));
-                    listed && check.scope().is_some_and(|scope| new.looks_for(scope))
-                }
-            };
-            known.tries.retain(|question, _| kept(question));
-            known.in_vain.retain(|question, _| kept(question));
+            let budgets = [&before, &self.config].map(|it| it.budgets[new.stack]);
+            if old != new || budgets[0] != budgets[1] {
+                known.forget(&old, &new);
+            }
             self.known[slot] = Some(known);
         }
         for stack in 0..STACKS {
@@ -309,16 +326,20 @@ impl Model {
         known.tries.insert(key(question), Try { at: now, said, is_current: true });
         known.in_vain.remove(&key(question));
         let (mut accepted, mut revived) = (false, false);
-        if question.0 == Check::Identity {
+        if question.0 == Check::Identity && said.is_conclusive() {
+            known.is_older = said == Said::Missing;
+        }
+        if question == known.life_question() {
             known.at_once = None;
             match said {
                 Said::Yes { .. } | Said::Forbidden | Said::Plan => {
                     (accepted, revived) = (true, known.life.accept(request.began, now));
-                    if let Said::Yes { exp, foreign } = said {
-                        known.foreign = foreign;
-                        known.calendar.accept(exp, hex_now, local);
-                    } else {
-                        known.calendar.accept(Date::Untold, hex_now, local);
+                    match said {
+                        Said::Yes { exp, foreign } if !known.is_older => {
+                            known.foreign = foreign;
+                            known.calendar.accept(exp, hex_now, local);
+                        }
+                        _ => known.calendar.accept(Date::Untold, hex_now, local),
                     }
                 }
                 Said::Unauthorized if known.life.reject(now, &others, &cadence) => {
@@ -332,7 +353,8 @@ impl Model {
             }
         } else if said == Said::Unauthorized {
             known.at_once = Some(now);
-        } else if said.is_conclusive() {
+        }
+        if said.is_conclusive() {
             let repeat_after = cadence.interval.min(Duration::from_mins(1));
             known.rights.hear(&cast, question, said, now, repeat_after);
         }

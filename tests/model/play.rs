@@ -119,6 +119,7 @@ impl Play {
             Event::Weather(of, weather) => stack(of, &|it| it.weather = weather),
             Event::RejectsAll(of, does) => stack(of, &|it| it.rejects_all = does),
             Event::IgnoresDryRun(of, does) => stack(of, &|it| it.ignores_dry_run = does),
+            Event::IsOlder(of, is) => stack(of, &|it| it.is_older = is),
             _ => return false,
         }
         true
