@@ -132,6 +132,7 @@ async fn a_query_that_looks_like_a_token_is_refused_unrepeated() {
     for path in ["/?text=", "/?owner=", "/tokens/dbt?text=", "/calendar.ics?owner="] {
         let response = stand.get(&format!("{path}{token}")).await;
         assert_eq!(response.status(), 400, "{path}");
-        assert!(!response.text().await.unwrap().contains(&token), "{path}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains("hxtw_...") && !page.contains("0a0a0a0a"), "{path}: {page}");
     }
 }
