@@ -62,6 +62,7 @@ async fn every_check_keeps_its_own_cadence_on_its_own_grid() {
             let of =
                 |call: &&crate::hex::Call| call.check == check && call.project.as_deref() == Some(project);
             let times: Vec<u64> = sim.calls().iter().filter(of).map(|call| call.start.as_secs()).collect();
+            assert!(times.len() as u64 >= 26 * 3_600 / every, "{check:?}: {times:?}");
             assert!(gaps(&times[1..]).iter().all(|gap| *gap == every), "{check:?}: {times:?}");
         }
     }
@@ -125,6 +126,7 @@ async fn identities_keep_their_grid_through_outages_and_repeats_keep_theirs() {
     sim.until(hours(4)).await;
     let times = sim.times("airflow", Check::Identity);
     assert!(times[1] <= 300 && gaps(&times[2..]).iter().all(|gap| *gap == 300), "{times:?}");
+    assert!(times.last() > Some(&(4 * 3_600 - 300)), "{times:?}");
 }
 
 #[tokio::test(start_paused = true)]
