@@ -29,6 +29,7 @@ pub(crate) struct Try {
 }
 
 /// What must be known of one token.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states")]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
     /// The last credential that could be read.
