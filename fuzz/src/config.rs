@@ -52,7 +52,7 @@ fn is_usable(config: &Config) {
                 now,
                 hex_now: now.at,
                 guard: None,
-                may_dry_run: true,
+                dry_runs_from: Some(Duration::ZERO),
             };
             assert!(timing.next().is_some(), "{} is never asked", spec.name);
             assert!(timing.intervals().all(|(_, every)| every > Duration::ZERO));

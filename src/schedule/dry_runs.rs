@@ -4,9 +4,13 @@
 use std::{
     collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use crate::domain::{Name, Uuid};
+use crate::domain::{Answer, Body, Facts, Failure, Name, Observation, Seen, Uuid};
+
+/// How long a token leaves the turn to each that has had none for longer.
+const TURN: Duration = Duration::from_secs(1);
 
 /// What is known of a workspace's dry runs since the start.
 #[derive(Debug, Default)]
@@ -18,13 +22,17 @@ struct Inner {
     /// The token whose dry run is being looked into.
     proving: Option<Name>,
     proven: BTreeSet<Uuid>,
+    /// Until when, by uptime, none goes out, since nothing is known of the last one.
+    rest_until: Duration,
+    /// Who made such ones, the last at the end.
+    unclear: Vec<Name>,
 }
 
 impl DryRuns {
-    /// Whether any dry run may go out now.
-    pub(super) fn may_start(&self) -> bool {
+    /// From when on, by uptime, this token may make one. `None`: not before something is proven or given up.
+    pub(super) fn may_start(&self, token: &Name) -> Option<Duration> {
         let inner = self.lock();
-        !inner.ignored && inner.proving.is_none()
+        (!inner.ignored && inner.proving.is_none()).then(|| inner.rest_of(token))
     }
 
     /// Whether the stack was seen to ignore `dryRun`.
@@ -32,11 +40,11 @@ impl DryRuns {
         self.lock().ignored
     }
 
-    /// Asks to dry-run a project. `None`: not now. `Some(true)`: the first of this project, which must be
-    /// followed by [`Self::proven`], [`Self::ignored`] or [`Self::release`].
-    pub(super) fn claim(&self, token: &Name, project: &Uuid) -> Option<bool> {
+    /// Asks to dry-run a project, at this uptime. `None`: not now. `Some(true)`: the first of this project, which
+    /// must be followed by [`Self::proven`], [`Self::ignored`], [`Self::unclear`] or [`Self::release`].
+    pub(super) fn claim(&self, token: &Name, project: &Uuid, now: Duration) -> Option<bool> {
         let mut inner = self.lock();
-        if inner.ignored || inner.proving.is_some() {
+        if inner.ignored || inner.proving.is_some() || now < inner.rest_of(token) {
             return None;
         }
         let first = !inner.proven.contains(project);
@@ -50,6 +58,7 @@ impl DryRuns {
     pub(super) fn proven(&self, token: &Name, project: &Uuid) {
         let mut inner = self.lock();
         inner.proven.insert(project.clone());
+        inner.unclear.clear();
         inner.release(token);
     }
 
@@ -58,6 +67,15 @@ impl DryRuns {
         let mut inner = self.lock();
         inner.ignored = true;
         inner.proving = None;
+    }
+
+    /// The dry run may have started a run, and nothing tells which: all rest until then.
+    pub(super) fn unclear(&self, token: &Name, rest_until: Duration) {
+        let mut inner = self.lock();
+        inner.rest_until = rest_until;
+        inner.unclear.retain(|other| other != token);
+        inner.unclear.push(token.clone());
+        inner.release(token);
     }
 
     /// What this token was to prove stays unproven. Whether there was anything, for which others may wait.
@@ -69,6 +87,8 @@ impl DryRuns {
     pub(super) fn reset(&self) -> bool {
         let mut inner = self.lock();
         inner.proven.clear();
+        inner.rest_until = Duration::ZERO;
+        inner.unclear.clear();
         std::mem::take(&mut inner.ignored)
     }
 
@@ -78,7 +98,40 @@ impl DryRuns {
 }
 
 impl Inner {
+    /// Until when a token rests: a little longer, the later it had its turn.
+    fn rest_of(&self, token: &Name) -> Duration {
+        let turn = self.unclear.iter().position(|other| other == token).map_or(0, |index| index + 1);
+        self.rest_until + TURN * u32::try_from(turn).unwrap_or(u32::MAX)
+    }
+
     fn release(&mut self, token: &Name) -> bool {
         self.proving.take_if(|prover| prover == token).is_some()
+    }
+}
+
+/// What a dry run has made at Hex, as far as its answer tells.
+pub(super) enum Made {
+    /// This run: a dummy, unless the stack ignored `dryRun`.
+    Dummy(Uuid),
+    /// None: it was refused, or did not reach Hex.
+    Nothing,
+    /// A run or none, and if so, nobody knows which.
+    Unclear,
+}
+
+/// What this dry run has made.
+pub(super) fn made(dry_run: &Observation) -> Made {
+    match &dry_run.seen {
+        Seen::Failed(Failure::Timeout | Failure::Connect | Failure::Protocol) => Made::Unclear,
+        Seen::Answer(Answer { status: 200..=299, body, .. }) => match body {
+            Body::Object { facts: Facts::Run { id: Some(run) }, .. } => Made::Dummy(run.clone()),
+            _ => Made::Unclear,
+        },
+        // Hex's own word that it has no room for a run.
+        Seen::Answer(Answer { status: 503, body: Body::Object { error_form: true, .. }, .. }) => {
+            Made::Nothing
+        }
+        Seen::Answer(answer) if answer.status >= 500 => Made::Unclear,
+        Seen::Failed(_) | Seen::Answer(_) => Made::Nothing,
     }
 }

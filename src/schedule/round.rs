@@ -20,9 +20,10 @@ use tokio::{
 use super::{
     Assignment, Settings,
     budget::Budget,
+    dry_runs::{Made, made},
     phase::Anchor,
     timing::{Class, Due, Timing, run_shows},
-    worker::{dummy_run, unreadable},
+    worker::unreadable,
 };
 use crate::{
     clock::Clock,
@@ -143,10 +144,15 @@ impl<P: Prober> Round<P> {
                 break;
             }
             let (observation, _) = self.ask(name, secret, due.question, due.class).await?;
-            if let (Some((project, id)), Some(run)) = (&observation.question.project, dummy_run(&observation))
-            {
-                let question = Question::about(Check::DryRunGuard, project, id);
-                self.guard(name, secret, Question { run: Some(run), ..question }, cadence).await?;
+            if let (true, Some((project, id))) = (dry_run, &observation.question.project) {
+                match made(&observation) {
+                    Made::Dummy(run) => {
+                        let question = Question::about(Check::DryRunGuard, project, id);
+                        self.guard(name, secret, Question { run: Some(run), ..question }, cadence).await?;
+                    }
+                    Made::Nothing => {}
+                    Made::Unclear => self.lane(name)?.dry_runs_end.store(true, Ordering::Relaxed),
+                }
             }
             drop(turn);
         }
@@ -212,7 +218,7 @@ impl<P: Prober> Round<P> {
             hex_now: self.store.hex_now(&view.spec.workspace.name),
             // Each dry run is followed by its guard at once.
             guard: None,
-            may_dry_run: self.dry_run,
+            dry_runs_from: self.dry_run.then_some(Duration::ZERO),
         };
         let unasked = timing.agenda().into_iter().find(|due| {
             let check = due.question.check;

@@ -27,6 +27,12 @@ const CLOCK_STEP: Duration = Duration::from_secs(2);
 /// How long after a dry run it is looked whether it has become a real one: that may not show at once.
 const RUN_SHOWS: Duration = Duration::from_secs(5);
 
+/// How long a workspace's dry runs rest after one that may have been a real run, and of which nothing is known:
+/// less than the one that made it, so that another is made by the next.
+pub(super) fn rest_of_dry_runs(cadence: &Cadence) -> Duration {
+    RUN_RETRY.min(cadence.run_interval) * 5 / 6
+}
+
 /// From this age on, an on-demand probe asks for the identity again.
 const STALE_IDENTITY: Duration = Duration::from_secs(30);
 
@@ -104,8 +110,8 @@ pub struct Timing<'a> {
     pub hex_now: Timestamp,
     /// The dry run of this token that is still to be looked into.
     pub guard: Option<&'a Guard>,
-    /// Whether dry runs may be sent.
-    pub may_dry_run: bool,
+    /// From when on, by uptime, dry runs may be sent. `None`: not now.
+    pub dry_runs_from: Option<Duration>,
 }
 
 impl Timing<'_> {
@@ -329,9 +335,11 @@ impl Timing<'_> {
     }
 
     fn runs(&self) -> impl Iterator<Item = Due> {
-        let wanted = self.may_dry_run && self.spec.required_scopes.contains(&Scope::ProjectsRun);
-        self.usable().filter(move |_| wanted).map(|(name, id)| {
-            self.right(Question::about(Check::ProjectsRun, name, id), Some(name), Class::Run)
+        let wanted = self.spec.required_scopes.contains(&Scope::ProjectsRun);
+        let from = self.dry_runs_from.filter(|_| wanted);
+        self.usable().filter_map(move |(name, id)| {
+            let due = self.right(Question::about(Check::ProjectsRun, name, id), Some(name), Class::Run);
+            Some(Due { at: due.at.max(from?), ..due })
         })
     }
 

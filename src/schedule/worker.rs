@@ -19,13 +19,14 @@ use tracing::{debug, error, warn};
 use super::{
     Assignment, Lane, Shared,
     budget::Permit,
+    dry_runs::{Made, made},
     lock,
-    timing::{Class, Due, Guard, Timing},
+    timing::{Class, Due, Guard, Timing, rest_of_dry_runs},
 };
 use crate::{
     domain::{
-        Answer, Body, Check, Credential, Facts, Failure, Name, Observation, Phases, Question, Reason,
-        RequestEnded, Secret, Seen, Uuid, Workspace, classify, life::Life, outcome::rate_limit_pause,
+        Check, Credential, Failure, Name, Observation, Phases, Question, Reason, RequestEnded, Secret, Seen,
+        Uuid, Workspace, classify, life::Life, outcome::rate_limit_pause,
     },
     probe::Prober,
     store::{self, Observed, TokenView},
@@ -200,7 +201,7 @@ impl<P: Prober> Worker<P> {
             now: self.shared.clock.now(),
             hex_now: self.shared.store.hex_now(&self.desk.lane.workspace),
             guard: self.guard.as_deref(),
-            may_dry_run: self.desk.lane.dry_runs.may_start(),
+            dry_runs_from: self.desk.lane.dry_runs.may_start(&self.desk.name),
         })
     }
 
@@ -215,7 +216,7 @@ impl<P: Prober> Worker<P> {
         }
         let mut proving = false;
         if let (Check::ProjectsRun, Some((_, id))) = (due.question.check, &due.question.project) {
-            match self.desk.lane.dry_runs.claim(&self.desk.name, id) {
+            match self.desk.lane.dry_runs.claim(&self.desk.name, id, self.shared.clock.now().up) {
                 Some(first) => proving = first,
                 None => return,
             }
@@ -331,11 +332,14 @@ impl<P: Prober> Worker<P> {
         let Some(project) = &observation.question.project else { return };
         let (lane, name) = (&self.desk.lane, &self.desk.name);
         match observation.question.check {
-            Check::ProjectsRun if proving => match dummy_run(observation) {
-                Some(run) => {
-                    self.guard = Some(Box::new(Guard { project: project.clone(), run }));
+            Check::ProjectsRun if proving => match made(observation) {
+                Made::Dummy(run) => self.guard = Some(Box::new(Guard { project: project.clone(), run })),
+                Made::Nothing => self.release_dry_runs(),
+                Made::Unclear => {
+                    let rest = rest_of_dry_runs(&self.shared.settings().cadence);
+                    lane.dry_runs.unclear(name, self.shared.clock.now().up + rest);
+                    self.shared.nudge_workspace(&lane.workspace);
                 }
-                None => self.release_dry_runs(),
             },
             // What a portal says in Hex's place proves nothing, and is asked again.
             Check::DryRunGuard if classify(observation).reason == Reason::Ok => {
@@ -362,18 +366,6 @@ async fn run_out(patience: Option<Duration>) {
     match patience {
         Some(patience) => Box::pin(sleep(patience)).await,
         None => pending().await,
-    }
-}
-
-/// The run that a dry run's answer speaks of: a dummy, unless the stack ignored `dryRun`.
-pub(super) fn dummy_run(observation: &Observation) -> Option<Uuid> {
-    match &observation.seen {
-        Seen::Answer(Answer {
-            status: 200..=299,
-            body: Body::Object { facts: Facts::Run { id }, .. },
-            ..
-        }) => id.clone(),
-        _ => None,
     }
 }
 

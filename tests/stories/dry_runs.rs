@@ -1,8 +1,8 @@
 //! Dry runs, and the guard against a stack that ignores `dryRun`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use hex_token_exporter::domain::{Check, Scope, TokenState as S, Workspace};
+use hex_token_exporter::domain::{Check, Failure, Scope, TokenState as S, Workspace};
 
 use crate::{
     cast::{Token, hours, mins, name, project_id, secs, token, workspace},
@@ -135,6 +135,42 @@ async fn a_proof_is_given_up_when_its_token_dies_leaves_or_delists_the_project()
         sim.until(hours(3)).await;
         let other = if prover.credential == "airflow" { "dagster" } else { "airflow" };
         assert_eq!(sim.state(other), S::Valid, "{way}");
+    }
+}
+
+/// Each may be a real run, where the stack takes it for one and answers late or in another form.
+#[tokio::test(start_paused = true)]
+async fn of_dry_runs_of_which_nothing_is_known_there_is_one_at_a_time_and_everybody_has_a_turn() {
+    for fault in [
+        Fault::Lost(Failure::Timeout),
+        Fault::Lost(Failure::Connect),
+        Fault::Lost(Failure::Protocol),
+        Fault::Status(500),
+        Fault::Page(502),
+        Fault::Page(200),
+        Fault::OtherShape,
+    ] {
+        let sim = Sim::start(["a", "b", "c"].map(runner));
+        for token in ["a", "b", "c"] {
+            sim.account(token, |account| account.faults = [(Check::ProjectsRun, fault)].into());
+        }
+        sim.until(hours(3)).await;
+        let calls = sim.calls();
+        let runs: Vec<_> = calls.iter().filter(|call| call.check == Check::ProjectsRun).collect();
+        let askers: BTreeSet<_> = runs.iter().map(|call| &call.credential).collect();
+        assert_eq!(askers.len(), 3, "{fault:?}");
+        let gaps = runs.windows(2).map(|pair| pair[1].start.saturating_sub(pair[0].end));
+        assert!(gaps.clone().all(|gap| gap >= mins(25)), "{fault:?}: {:?}", gaps.collect::<Vec<_>>());
+        assert!(runs.len() >= 6, "{fault:?}: {}", runs.len());
+
+        // Once an answer can be looked into, nobody waits any longer.
+        for token in ["a", "b", "c"] {
+            sim.account(token, |account| account.faults.clear());
+        }
+        sim.until(hours(4)).await;
+        for token in ["a", "b", "c"] {
+            assert_eq!(sim.state(token), S::Valid, "{fault:?}, {token}");
+        }
     }
 }
 
