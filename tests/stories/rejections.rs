@@ -201,3 +201,33 @@ async fn a_regenerated_token_goes_back_to_valid_and_never_shows_unknown() {
     let view = sim.view("airflow");
     assert_eq!(view.record.expiry(&view.spec).date(), Some(crate::cast::date(hours(200))));
 }
+
+/// What Hex accepts must not be called dead for as long as something else gets no answer.
+#[tokio::test(start_paused = true)]
+async fn a_disproved_death_does_not_outlast_the_first_round_of_questions() {
+    use hex_token_exporter::domain::Scope::{ProjectsRead, ProjectsRun};
+    for (check, fault) in [
+        (Check::ProjectsRun, Fault::Status(422)),
+        (Check::ProjectsRun, Fault::Status(503)),
+        (Check::ProjectsRead, Fault::Status(500)),
+        (Check::ProjectVisible, Fault::Page(403)),
+    ] {
+        let mut sim = Sim::start([
+            token("airflow").requires(&[ProjectsRead, ProjectsRun]).project("kpis"),
+            token("other"),
+        ]);
+        sim.until(mins(20)).await;
+        sim.account("airflow", |account| account.dead = true);
+        sim.until(mins(40)).await;
+        assert_eq!(sim.state("airflow"), S::Invalid);
+        let projects = sim.hex.script().account("airflow").projects.clone();
+        let account = Account { projects, faults: [(check, fault)].into(), ..Account::default() };
+        sim.swap_credential("airflow", "airflow-2", account);
+        sim.until(sim.now() + secs(10)).await;
+        assert_eq!(
+            sim.states("airflow"),
+            [S::Unknown, S::Valid, S::Invalid, S::Unknown],
+            "{check:?}, {fault:?}"
+        );
+    }
+}
