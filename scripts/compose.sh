@@ -85,7 +85,7 @@ check() {
     say 'what Compose makes of the files'
     compose config --format json >"$work/demo.json"
     compose "${real[@]}" config --format json >"$work/one-token.json"
-    HEX_CONFIG_FILE=./config/compose/real.yaml compose "${real[@]}" config --format json >"$work/many-tokens.json"
+    HEX_CONFIG_FILE=real.yaml compose "${real[@]}" config --format json >"$work/many-tokens.json"
     compose "${real[@]}" --profile fake config --quiet
     "$program" fake-hex --print-scenario |
         "$tools/bin/python" scripts/lib/compose-files.py "$work"/{demo,one-token,many-tokens}.json
@@ -217,9 +217,11 @@ real_tokens() {
     chown --recursive "1000:$group" "$work/secrets"
     chmod 750 "$work/secrets"
     chmod 640 "$work/secrets"/*
-    sed 's|{url: .*}|{url: http://fake-hex:9848, allow_http: true}|' config/compose/real.yaml >"$work/real.yaml"
+    mkdir "$work/config"
+    sed 's|{url: .*}|{url: http://fake-hex:9848, allow_http: true}|' config/compose/real.yaml >"$work/config/real.yaml"
     cat >"$work/env" <<SETTINGS
-HEX_CONFIG_FILE=$work/real.yaml
+HEX_CONFIG_FILE=real.yaml
+HEX_CONFIG_DIRECTORY=$work/config
 HEX_SECRETS_DIRECTORY=$work/secrets
 HEX_SECRETS_GID=$group
 SETTINGS

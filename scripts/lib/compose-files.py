@@ -104,6 +104,19 @@ def expect_grafana_fits(services):
         expect(home.is_relative_to(path), f"grafana: the home dashboard is not among those in {path}")
 
 
+def expect_replaced_files_are_seen(service):
+    """What the exporter reads while it runs: a mounted file would stay the one of the start."""
+    for volume in service["volumes"]:
+        if volume["type"] == "bind":
+            expect(not pathlib.Path(volume["source"]).is_file(), f"{volume['source']} is mounted without its directory")
+    for argument in service["command"]:
+        flag, _, path = argument.partition("=")
+        if flag == "--config.file":
+            found = [pathlib.Path(volume["source"]) / pathlib.PurePath(path).relative_to(volume["target"])
+                     for volume in service["volumes"] if pathlib.PurePath(path).is_relative_to(volume["target"])]
+            expect(any(file.is_file() for file in found), f"no file is mounted at {path}")
+
+
 def expect_demo_fits(services, scenario):
     config = load(CONFIG / "hex-token-exporter.yaml")
     there = {name for stack in scenario["stacks"] for name in stack["tokens"]}
@@ -127,6 +140,7 @@ def main():
     for services in (demo, one_token, many_tokens):
         for name, service in services.items():
             expect_hardened(name, service)
+        expect_replaced_files_are_seen(services["hex-token-exporter"])
     expect(demo.keys() == PORTS.keys(), f"the services are {sorted(demo)}")
     expect_prometheus_fits(demo)
     expect_grafana_fits(demo)
