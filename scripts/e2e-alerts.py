@@ -198,8 +198,8 @@ def expect_a_death(stand, inbox):
         re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? \+0000 UTC", "THEN", said["description"]),
         "Hex answers 401 to the token doomed (workspace main, owner data-platform) since THEN: it was "
         "revoked, regenerated or mistyped, or its user was deactivated. Everything that uses it fails. Make "
-        "a new token at https://wiki.example.com/rotate-hex, and put it where the exporter and the jobs read it; "
-        "the exporter notices a changed file by itself.",
+        "a new token at https://wiki.example.com/rotate-hex, and put it where the exporter and the jobs read it. "
+        "The exporter notices a changed file; with a variable or a systemd credential, restart it.",
     )
     stand.expect("the page links to its section", said["runbook_url"].split("#")[-1], "hextokenrejected")
 
