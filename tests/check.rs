@@ -103,6 +103,26 @@ async fn the_exit_code_is_the_worst_of_all_tokens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_comes_back_as_an_organisation_is_not_shown() {
+    const ECHOED: &str = "an-unprefixed-credential-0123456789abcdef";
+    let scenario = format!(
+        "stacks: [{{name: main, workspaces: {{acme: {{org_id: {ECHOED}}}}}, \
+         tokens: {{only: {{kind: workspace, value: {ECHOED}}}}}}}]"
+    );
+    let stack = Scenario::parse(&scenario).unwrap().stack("main").unwrap().clone();
+    let hex = FakeHex::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), stack).unwrap();
+    let stand = Stand { hex, home: tempfile::tempdir().unwrap() };
+    fs::write(stand.home.path().join("only"), ECHOED).unwrap();
+    let config = stand.config(&stand.hex.url(), &[("only", "token_owner: nobody")]);
+    for output in ["table", "json"] {
+        let (code, said, complained) = check(&config, &["--output", output]).await;
+        assert_eq!(code, Some(0), "{complained}");
+        assert!(said.contains("valid") && !said.contains("unprefixed"), "{said}");
+        assert!(!complained.contains("unprefixed"), "{complained}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_exit_code_tells_though_nothing_can_be_printed() {
     let stand = Stand::new().await;
     let config = stand.config(&stand.hex.url(), &[HEALTHY, REVOKED]);

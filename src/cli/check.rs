@@ -20,7 +20,7 @@ use crate::{
     app::connect,
     clock::{Clock, SystemClock},
     config::{ConfigErrors, DesiredToken, Environment, gather, load},
-    domain::DigestKey,
+    domain::{DigestKey, Uuid},
     probe::HexProber,
     schedule::{
         Assignment, Settings,
@@ -169,7 +169,8 @@ fn row(view: &TokenView, report: &Report<'_>) -> Vec<Cell> {
         Cell::new(days),
         Cell::new(if missing.is_empty() { "-".to_owned() } else { missing.join(", ") }),
         Cell::new(projects),
-        Cell::new(view.record.org_id().unwrap_or("-")),
+        // Hex's are UUIDs. In any other form it could be a credential that an upstream sends back.
+        Cell::new(view.record.org_id().filter(|id| Uuid::parse(id).is_some()).unwrap_or("-")),
         Cell::new(report.token_owner.unwrap_or("-")),
     ]
 }
