@@ -104,8 +104,8 @@ fn relative_paths_start_from_the_file() {
 fn a_unit_of_systemd_says_where_its_credentials_are() {
     let place = Place::new();
     let unit = include_str!("../../config/systemd/shard.conf");
-    let line = unit.lines().find_map(|line| line.strip_prefix("#Environment=")).unwrap();
-    let (variable, path) = line.split_once('=').unwrap();
+    let mut settings = unit.lines().filter_map(|line| line.strip_prefix("#Environment=")?.split_once('='));
+    let (variable, path) = settings.find(|(variable, _)| variable.ends_with("CREDENTIALS_FILE")).unwrap();
     let path = path.replace("%d", "/run/credentials/hex-token-exporter@0.service");
     for config in [SMALLEST, "tokens: {airflow: {token_owner: data}}"] {
         let loaded = place.load(config, &[(variable, &path)]).unwrap();

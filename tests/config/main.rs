@@ -8,5 +8,6 @@ mod docs;
 mod files;
 mod layers;
 mod leaks;
+mod reload;
 mod support;
 mod watch;
