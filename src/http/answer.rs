@@ -17,7 +17,7 @@ pub(super) async fn method_not_allowed() -> Response {
 
 /// There is no token of that name.
 pub(super) fn no_such_token() -> Response {
-    text(StatusCode::NOT_FOUND, "no token of that name is configured")
+    text(StatusCode::NOT_FOUND, "no token of that name is watched here")
 }
 
 /// The exporter itself has failed. The log says how.

@@ -157,7 +157,7 @@ async fn trouble_of_the_exporter_itself_stands_above_all() {
 #[tokio::test]
 async fn a_page_without_tokens_says_so() {
     let page = Stand::start(Script::start(Vec::new())).await.page("/").await;
-    assert!(page.contains("No token is configured"), "{page}");
+    assert!(page.contains("No token is watched here"), "{page}");
     assert!(!page.contains("<table"), "{page}");
 }
 

@@ -131,7 +131,7 @@ impl<'a> Overview<'a> {
 /// The state of everything in a line, and what comes next.
 fn summary(snapshot: &Snapshot, all: &[Report<'_>], attention: usize) -> (String, String) {
     let verdict = match (all.len(), attention) {
-        (0, _) => "No token is configured".to_owned(),
+        (0, _) => "No token is watched here".to_owned(),
         (all, 0) => format!("All is well with {}", count(all, "token")),
         (all, 1) => format!("1 of {} needs attention", count(all, "token")),
         (all, some) => format!("{some} of {} need attention", count(all, "token")),
