@@ -163,7 +163,7 @@ fn a_token_takes_little_memory_and_a_probe_few_allocations() {
     let entered = runtime.enter();
     let (tasks, clock, own) = (Tasks::new(), clock(), own());
     let fleet = Fleet::of(TOKENS);
-    let ((store, scheduler), employed) = measured(|| {
+    let ((store, scheduler), started) = measured(|| {
         let store: Arc<Store> = Arc::new(fleet.unheard(clock.clone()));
         let scheduler = Scheduler::new(Instantly, store.clone(), clock, own, tasks, || {});
         let settings = Settings { cadence: Cadence::default(), max_concurrency: 16 };
@@ -176,7 +176,7 @@ fn a_token_takes_little_memory_and_a_probe_few_allocations() {
     let lived = pass(HOUR * 6);
     let token = store.token(&fleet.tokens[0].spec.name).unwrap();
     assert_eq!(token.history.newest_first().count(), history::LENGTH);
-    let bytes = u64::try_from(employed.bytes_current + lived.bytes_current).unwrap() / TOKENS as u64;
+    let bytes = u64::try_from(started.bytes_current + lived.bytes_current).unwrap() / TOKENS as u64;
     assert!(bytes <= 2_300, "{bytes} bytes a token");
     let allocations = pass(HOUR).count_total;
     assert!(allocations <= PROBES * 8, "{allocations} allocations for {PROBES} probes");

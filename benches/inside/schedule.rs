@@ -35,7 +35,7 @@ impl Stand {
         Self { store: Arc::new(fleet.unheard(clock.clone())), clock, tasks: Tasks::new() }
     }
 
-    fn employ(&self, fleet: &Fleet) -> Scheduler<Instantly> {
+    fn start(&self, fleet: &Fleet) -> Scheduler<Instantly> {
         let own = Arc::new(OwnMetrics::new(0, 1).unwrap_or_else(|error| panic!("{error}")));
         let (store, clock, tasks) = (self.store.clone(), self.clock.clone(), self.tasks.clone());
         let scheduler = Scheduler::new(Instantly, store, clock, own, tasks, || {});
@@ -59,15 +59,15 @@ pub(crate) fn schedule(criterion: &mut Criterion<CpuTime>) {
         let fleet = Fleet::of(tokens);
         let mut group = criterion.benchmark_group("schedule");
         group.throughput(Throughput::Elements(tokens as u64));
-        group.bench_function(BenchmarkId::new("employ", tokens), |bencher| {
+        group.bench_function(BenchmarkId::new("start", tokens), |bencher| {
             let runtime = paused();
             let _entered = runtime.enter();
-            bencher.iter_batched(|| Stand::of(&fleet), |stand| stand.employ(&fleet), BatchSize::PerIteration);
+            bencher.iter_batched(|| Stand::of(&fleet), |stand| stand.start(&fleet), BatchSize::PerIteration);
         });
         let runtime = paused();
         let (stand, scheduler) = runtime.block_on(async {
             let stand = Stand::of(&fleet);
-            let scheduler = stand.employ(&fleet);
+            let scheduler = stand.start(&fleet);
             // Until all have their rhythm.
             tokio::time::sleep(Duration::from_hours(2)).await;
             (stand, scheduler)

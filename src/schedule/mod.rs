@@ -28,7 +28,7 @@ use self::{
     budget::Budget,
     dry_runs::DryRuns,
     phase::Anchor,
-    worker::{Desk, Worker},
+    worker::{Handle, Worker},
 };
 use crate::{
     clock::Clock,
@@ -82,7 +82,7 @@ struct Shared<P> {
     credentials_stale: Box<dyn Fn() + Send + Sync>,
     settings: Mutex<(Settings, Arc<Semaphore>)>,
     lanes: Mutex<BTreeMap<Name, Arc<Lane>>>,
-    desks: Mutex<BTreeMap<Name, Arc<Desk>>>,
+    handles: Mutex<BTreeMap<Name, Arc<Handle>>>,
     /// Cancelled when all workers are to end.
     stopping: CancellationToken,
 }
@@ -125,7 +125,7 @@ impl<P: Prober> Scheduler<P> {
             credentials_stale: Box::new(credentials_stale),
             settings: Mutex::new((settings, Arc::new(Semaphore::new(1)))),
             lanes: Mutex::new(BTreeMap::new()),
-            desks: Mutex::new(BTreeMap::new()),
+            handles: Mutex::new(BTreeMap::new()),
             stopping: tasks.stopping(),
         };
         let shared = Arc::new(shared);
@@ -138,48 +138,48 @@ impl<P: Prober> Scheduler<P> {
     pub fn reconcile(&self, settings: Settings, workspaces: &[Arc<Workspace>], tokens: Vec<Assignment>) {
         let all_change = self.shared.set(settings);
         let stretched = self.open_lanes(workspaces, &tokens);
-        let mut desks = lock(&self.shared.desks);
+        let mut handles = lock(&self.shared.handles);
         let homes: BTreeMap<&Name, &Workspace> =
             tokens.iter().map(|token| (&token.spec.name, &*token.spec.workspace)).collect();
-        desks.retain(|name, desk| {
-            let lane = &desk.lane;
+        handles.retain(|name, handle| {
+            let lane = &handle.lane;
             let stays =
                 homes.get(name).is_some_and(|home| home.name == lane.workspace && home.origin == lane.origin);
             if !stays {
-                desk.stop();
+                handle.stop();
             }
             stays
         });
-        let mut hired = BTreeMap::new();
+        let mut started = BTreeMap::new();
         for assignment in tokens {
             let name = assignment.spec.name.clone();
-            if let Some(desk) = desks.get(&name) {
-                let mut current = lock(&desk.assignment);
-                if all_change || *current != assignment || stretched.contains(&desk.lane.workspace) {
+            if let Some(handle) = handles.get(&name) {
+                let mut current = lock(&handle.assignment);
+                if all_change || *current != assignment || stretched.contains(&handle.lane.workspace) {
                     *current = assignment;
-                    desk.changed.notify_one();
+                    handle.changed.notify_one();
                 }
-            } else if let Some(desk) = self.employ(assignment) {
-                hired.insert(name, desk);
+            } else if let Some(handle) = self.start(assignment) {
+                started.insert(name, handle);
             }
         }
         // A tree that takes in another is written anew, without room to spare.
-        desks.append(&mut hired);
+        handles.append(&mut started);
     }
 
     /// Asks for the due checks of a token now. Resolves when they are done; a probe that is under way
     /// already is joined. `None`: no such token.
     pub fn probe_now(&self, name: &Name) -> Option<oneshot::Receiver<()>> {
         let (done, answer) = oneshot::channel();
-        lock(&self.shared.desks).get(name)?.ask(done);
+        lock(&self.shared.handles).get(name)?.ask(done);
         Some(answer)
     }
 
     /// Whether no worker is overdue by minutes.
     pub fn is_moving(&self) -> bool {
         let now = self.shared.clock.now().up;
-        lock(&self.shared.desks).values().all(|desk| {
-            let quiet_until = desk.quiet_until.load(Ordering::Relaxed);
+        lock(&self.shared.handles).values().all(|handle| {
+            let quiet_until = handle.quiet_until.load(Ordering::Relaxed);
             now <= Duration::from_millis(quiet_until).saturating_add(STALLED)
         })
     }
@@ -217,9 +217,9 @@ impl<P: Prober> Scheduler<P> {
         stretched
     }
 
-    fn employ(&self, assignment: Assignment) -> Option<Arc<Desk>> {
+    fn start(&self, assignment: Assignment) -> Option<Arc<Handle>> {
         let lane = lock(&self.shared.lanes).get(&assignment.spec.workspace.name)?.clone();
-        let desk = Arc::new(Desk {
+        let handle = Arc::new(Handle {
             name: assignment.spec.name.clone(),
             lane,
             assignment: Mutex::new(assignment),
@@ -228,9 +228,9 @@ impl<P: Prober> Scheduler<P> {
             stopped: AtomicBool::new(false),
             quiet_until: AtomicU64::new(u64::MAX),
         });
-        let mut worker = Worker::new(self.shared.clone(), desk.clone());
+        let mut worker = Worker::new(self.shared.clone(), handle.clone());
         self.tasks.spawn("worker", async move { worker.run().await });
-        Some(desk)
+        Some(handle)
     }
 
     /// A reload gives the dry runs of all workspaces a new chance, and asks for new proof.
@@ -269,24 +269,24 @@ impl<P> Shared<P> {
         if names.is_empty() {
             return;
         }
-        let desks = lock(&self.desks);
-        for desk in names.iter().filter_map(|name| desks.get(name)) {
-            desk.changed.notify_one();
+        let handles = lock(&self.handles);
+        for handle in names.iter().filter_map(|name| handles.get(name)) {
+            handle.changed.notify_one();
         }
     }
 
     /// One task waits for the end on behalf of all workers, of which each would take more memory for it.
     async fn wake_all_to_stop(self: Arc<Self>) {
         self.stopping.cancelled().await;
-        for desk in lock(&self.desks).values() {
-            desk.changed.notify_one();
+        for handle in lock(&self.handles).values() {
+            handle.changed.notify_one();
         }
     }
 
     fn nudge_workspace(&self, workspace: &Name) {
-        for desk in lock(&self.desks).values() {
-            if desk.lane.workspace == *workspace {
-                desk.changed.notify_one();
+        for handle in lock(&self.handles).values() {
+            if handle.lane.workspace == *workspace {
+                handle.changed.notify_one();
             }
         }
     }

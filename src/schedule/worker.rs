@@ -40,11 +40,11 @@ const MOST_ASKERS: usize = 64;
 
 /// What a worker is told from outside, and what it shows.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Handle {
     pub(super) name: Name,
     pub(super) lane: Arc<Lane>,
     pub(super) assignment: Mutex<Assignment>,
-    /// Those who wait for an on-demand probe. `None`: nobody works here any more.
+    /// Those who wait for an on-demand probe. `None`: its worker has ended.
     pub(super) askers: Mutex<Option<Vec<oneshot::Sender<()>>>>,
     /// That there is something new here.
     pub(super) changed: Notify,
@@ -54,8 +54,8 @@ pub(super) struct Desk {
     pub(super) quiet_until: AtomicU64,
 }
 
-impl Desk {
-    /// Asks for an on-demand probe. Where too many do, or nobody works here, the asker is dropped, which
+impl Handle {
+    /// Asks for an on-demand probe. Where too many do, or its worker has ended, the asker is dropped, which
     /// resolves at once: the store answers as well as it can.
     pub(super) fn ask(&self, asker: oneshot::Sender<()>) {
         if let Some(askers) = self.askers().as_mut().filter(|askers| askers.len() < MOST_ASKERS) {
@@ -84,7 +84,7 @@ impl Desk {
 
     /// A credential, and the only workspace that it may be sent to. Together: during a reload, the store may know
     /// the next workspace while the credential is the old one's.
-    fn errand(&self) -> Option<(Arc<Workspace>, Secret)> {
+    fn sendable(&self) -> Option<(Arc<Workspace>, Secret)> {
         let assignment = lock(&self.assignment);
         match &assignment.credential {
             Credential::Loaded { secret, .. } => Some((assignment.spec.workspace.clone(), secret.clone())),
@@ -99,7 +99,7 @@ impl Desk {
 
 pub(super) struct Worker<P> {
     pub(super) shared: Arc<Shared<P>>,
-    pub(super) desk: Arc<Desk>,
+    pub(super) handle: Arc<Handle>,
     guard: Option<Box<Guard>>,
     /// A question that left the budget's queue for a more urgent one, and since when it had waited.
     postponed: Option<Box<(Question, Instant)>>,
@@ -108,32 +108,32 @@ pub(super) struct Worker<P> {
 impl<P> Drop for Worker<P> {
     fn drop(&mut self) {
         // Whoever still waits is told, and nobody else begins to.
-        *self.desk.askers() = None;
+        *self.handle.askers() = None;
     }
 }
 
 impl<P: Prober> Worker<P> {
-    pub(super) fn new(shared: Arc<Shared<P>>, desk: Arc<Desk>) -> Self {
-        Self { shared, desk, guard: None, postponed: None }
+    pub(super) fn new(shared: Arc<Shared<P>>, handle: Arc<Handle>) -> Self {
+        Self { shared, handle, guard: None, postponed: None }
     }
 
     /// Works until told to stop. A request under way is finished; one that waits is not made.
     pub(super) async fn run(&mut self) {
         // Held by a reload until all that start with it are there: the first would ask for its scopes before others
         // are asked whether they live.
-        drop(lock(&self.shared.desks));
+        drop(lock(&self.shared.handles));
         // What asking needs is there only while it asks: most workers wait, most of the time.
         while !self.is_stopped() {
             let Some(due) = self.next_due().map(Box::new) else { break };
-            if self.desk.is_asked() {
+            if self.handle.is_asked() {
                 Box::pin(self.serve()).await;
                 continue;
             }
-            self.desk.may_be_quiet_until(due.at);
+            self.handle.may_be_quiet_until(due.at);
             let wait = due.at.saturating_sub(self.shared.clock.now().up);
             tokio::select! {
                 biased;
-                () = self.desk.changed.notified() => continue,
+                () = self.handle.changed.notified() => continue,
                 () = sleep(wait) => {}
             }
             if !wait.is_zero() {
@@ -141,12 +141,12 @@ impl<P: Prober> Worker<P> {
             }
             Box::pin(self.probe(due)).await;
         }
-        self.desk.may_be_quiet_until(Duration::MAX);
+        self.handle.may_be_quiet_until(Duration::MAX);
         self.release_dry_runs();
     }
 
     fn is_stopped(&self) -> bool {
-        self.desk.stopped.load(Ordering::Relaxed) || self.shared.stopping.is_cancelled()
+        self.handle.stopped.load(Ordering::Relaxed) || self.shared.stopping.is_cancelled()
     }
 
     /// Makes what is due on demand, one after the other, and then answers all who have asked meanwhile.
@@ -155,11 +155,11 @@ impl<P: Prober> Worker<P> {
         while !self.is_stopped() {
             let due = self.timing(|timing| timing.on_demand(since));
             let is_paused = |view: Arc<TokenView>| self.shared.clock.now().up < view.paused_until;
-            let paused = self.shared.store.token(&self.desk.name).is_none_or(is_paused);
+            let paused = self.shared.store.token(&self.handle.name).is_none_or(is_paused);
             let Some(due) = due.flatten().filter(|_| !paused) else { break };
             self.probe(Box::new(due)).await;
         }
-        let askers = self.desk.askers().as_mut().map(std::mem::take);
+        let askers = self.handle.askers().as_mut().map(std::mem::take);
         for asker in askers.into_iter().flatten() {
             // Whoever asked may have left: a scrape that timed out.
             let _ = asker.send(());
@@ -168,7 +168,7 @@ impl<P: Prober> Worker<P> {
 
     /// `None`: the token is not known any more.
     fn next_due(&mut self) -> Option<Due> {
-        let view = self.shared.store.token(&self.desk.name)?;
+        let view = self.shared.store.token(&self.handle.name)?;
         // What can't be proven any more is given up, or no other dry run would ever go out.
         let lives = view.record.life() == Life::Alive;
         let is_of_now = |(name, id): &(Name, Uuid)| view.spec.projects.get(name) == Some(id);
@@ -177,7 +177,7 @@ impl<P: Prober> Worker<P> {
         }
         let (mut due, intervals) = self.with_timing(&view, |timing| (timing.next(), timing.intervals()));
         if !view.intervals.iter().copied().eq(intervals.clone()) {
-            self.shared.store.note_intervals(&self.desk.name, intervals.collect());
+            self.shared.store.note_intervals(&self.handle.name, intervals.collect());
         }
         if let Some(due) = &mut due {
             due.at = due.at.max(view.paused_until);
@@ -186,7 +186,7 @@ impl<P: Prober> Worker<P> {
     }
 
     fn timing<T>(&self, ask: impl FnOnce(Timing<'_>) -> T) -> Option<T> {
-        let view = self.shared.store.token(&self.desk.name)?;
+        let view = self.shared.store.token(&self.handle.name)?;
         Some(self.with_timing(&view, ask))
     }
 
@@ -196,27 +196,27 @@ impl<P: Prober> Worker<P> {
             spec: &view.spec,
             record: &view.record,
             cadence: &settings.cadence,
-            stretch: self.desk.lane.stretch(),
+            stretch: self.handle.lane.stretch(),
             anchor: self.shared.anchor,
             now: self.shared.clock.now(),
-            hex_now: self.shared.store.hex_now(&self.desk.lane.workspace),
+            hex_now: self.shared.store.hex_now(&self.handle.lane.workspace),
             guard: self.guard.as_deref(),
-            dry_runs_from: self.desk.lane.dry_runs.may_start(&self.desk.name),
+            dry_runs_from: self.handle.lane.dry_runs.may_start(&self.handle.name),
         })
     }
 
     /// Asks one question, now or as soon as the budget allows.
     async fn probe(&mut self, due: Box<Due>) {
-        if self.desk.is_unreadable() {
+        if self.handle.is_unreadable() {
             if self.take(None, &unreadable(due.question)).is_none() {
                 // The store knows better, and its worker is about to be told.
-                self.desk.changed.notified().await;
+                self.handle.changed.notified().await;
             }
             return;
         }
         let mut proving = false;
         if let (Check::ProjectsRun, Some((_, id))) = (due.question.check, &due.question.project) {
-            match self.desk.lane.dry_runs.claim(&self.desk.name, id, self.shared.clock.now().up) {
+            match self.handle.lane.dry_runs.claim(&self.handle.name, id, self.shared.clock.now().up) {
                 Some(first) => proving = first,
                 None => return,
             }
@@ -233,28 +233,29 @@ impl<P: Prober> Worker<P> {
 
     fn release_dry_runs(&self) {
         // Every worker that ends comes here: to wake all for each would take the square of their number.
-        if self.desk.lane.dry_runs.release(&self.desk.name) {
-            self.shared.nudge_workspace(&self.desk.lane.workspace);
+        if self.handle.lane.dry_runs.release(&self.handle.name) {
+            self.shared.nudge_workspace(&self.handle.lane.workspace);
         }
     }
 
     /// Waits for the budget and makes the request. `None`: it was not made, since the process ends, since
     /// something more urgent is due or since it makes no sense any more.
     async fn request(&mut self, due: &Due) -> Option<((Arc<Workspace>, Secret), Observation)> {
-        self.desk.may_be_quiet_until(Duration::MAX);
+        self.handle.may_be_quiet_until(Duration::MAX);
         let queued = Instant::now();
         let since = self.postponed.take_if(|postponed| postponed.0 == due.question);
         let since = since.map_or(queued, |postponed| postponed.1);
         let permit = self.wait_for_turn(due, since).await;
-        self.shared.observer.budget_waited(&self.desk.lane.workspace, queued.elapsed());
+        self.shared.observer.budget_waited(&self.handle.lane.workspace, queued.elapsed());
         let Some(permit) = permit else {
             self.postponed = Some(Box::new((due.question.clone(), since)));
             return None;
         };
-        self.desk.may_be_quiet_until(self.shared.clock.now().up + self.shared.settings().cadence.timeout * 2);
+        self.handle
+            .may_be_quiet_until(self.shared.clock.now().up + self.shared.settings().cadence.timeout * 2);
         // Only now: while the request waited, the credential may have been replaced, or have gone.
-        let (workspace, secret) = self.desk.errand()?;
-        if due.class == Class::Run && self.desk.lane.dry_runs.are_ignored() {
+        let (workspace, secret) = self.handle.sendable()?;
+        if due.class == Class::Run && self.handle.lane.dry_runs.are_ignored() {
             return None;
         }
         // On the heap while it lasts: of those that have a request to make, most wait for the budget.
@@ -267,7 +268,7 @@ impl<P: Prober> Worker<P> {
     /// Waits for the budget and for a slot; not past the time when life or death is due.
     async fn wait_for_turn(&self, due: &Due, since: Instant) -> Option<Permit> {
         let slots = self.shared.concurrency();
-        let permit = self.desk.lane.budget.acquire(due.class, since, &slots);
+        let permit = self.handle.lane.budget.acquire(due.class, since, &slots);
         tokio::pin!(permit);
         while !self.is_stopped() {
             let patience = match due.class {
@@ -280,7 +281,7 @@ impl<P: Prober> Worker<P> {
             let patience = patience.map(|until| until.saturating_sub(now));
             tokio::select! {
                 biased;
-                () = self.desk.changed.notified() => {}
+                () = self.handle.changed.notified() => {}
                 permit = &mut permit => return permit.filter(|_| !self.is_stopped()),
                 () = run_out(patience) => {}
             }
@@ -290,8 +291,8 @@ impl<P: Prober> Worker<P> {
 
     /// Hands an observation to the store, and acts on what follows from it.
     fn take(&mut self, sent: Option<(&Workspace, &Secret)>, observation: &Observation) -> Option<Observed> {
-        let name = &self.desk.name;
-        let lane = &self.desk.lane;
+        let name = &self.handle.name;
+        let lane = &self.handle.lane;
         let observed = self.shared.store.observe(name, sent, observation);
         let reason = classify(observation).reason;
         let (check, status) = (observation.question.check, observation.status());
@@ -330,7 +331,7 @@ impl<P: Prober> Worker<P> {
     /// After a dry run, and after the look for the run that it must not have started.
     fn follow_dry_run(&mut self, observation: &Observation, proving: bool, observed: &Observed) {
         let Some(project) = &observation.question.project else { return };
-        let (lane, name) = (&self.desk.lane, &self.desk.name);
+        let (lane, name) = (&self.handle.lane, &self.handle.name);
         match observation.question.check {
             Check::ProjectsRun if proving => match made(observation) {
                 Made::Dummy(run) => self.guard = Some(Box::new(Guard { project: project.clone(), run })),
