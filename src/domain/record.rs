@@ -29,6 +29,7 @@ pub struct TokenRecord {
     pending: Option<Box<Pending>>,
     ask_at_once: bool,
     accepted: Option<(Duration, Timestamp)>,
+    accepted_again: bool,
     last_success: Option<Timestamp>,
     answered: Option<(Duration, bool)>,
     told: Told,
@@ -189,6 +190,7 @@ impl TokenRecord {
     }
 
     fn accept(&mut self, heard: &Heard<'_>) {
+        self.accepted_again = self.life == Life::Alive;
         self.life = Life::Alive;
         self.pending = None;
         // By when it was asked: a slow answer tells nothing of what has happened since.

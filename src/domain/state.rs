@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Check, Name, Scope, TokenSpec,
+    Name, Scope, TokenSpec,
     expiry::{Expiry, is_past},
     finding::{Finding, ProjectFinding},
     life::Life,
@@ -70,25 +70,16 @@ impl TokenState {
 ///
 /// Where not everything required has been answered, the state of before stands, and `unknown` where there
 /// was none. A death that Hex has since disproved stands only until everything has been answered once,
-/// confirmed or not, or asked in vain.
+/// confirmed or not, or Hex accepts the token once more.
 pub fn judge(record: &TokenRecord, spec: &TokenSpec, hex_now: Timestamp) -> TokenState {
     let settled = verdict(record, spec, hex_now, Finding::settled);
     let provisional = || {
         let disproved = record.life() == Life::Alive && record.state().is_dead();
         let latest = || verdict(record, spec, hex_now, Finding::latest);
-        let in_vain = || was_asked(record, spec).then_some(TokenState::Unknown);
+        let in_vain = || record.is_accepted_again().then_some(TokenState::Unknown);
         disproved.then(|| latest().or_else(in_vain)).flatten()
     };
     settled.or_else(provisional).unwrap_or(record.state())
-}
-
-/// Whether every scope and project has been asked about that is asked about at once: dry runs may wait for long.
-fn was_asked(record: &TokenRecord, spec: &TokenSpec) -> bool {
-    let was_tried = |check, project| record.last_try(check, project).is_some_and(|tried| tried.current);
-    let is_asked_at_once = |scope: &&Scope| !scope.is_project_bound() && **scope != Scope::ProjectsRun;
-    let mut scopes = spec.required_scopes.iter().filter(is_asked_at_once);
-    scopes.all(|scope| was_tried(scope.check(), None))
-        && spec.projects.keys().all(|name| was_tried(Check::ProjectVisible, Some(name)))
 }
 
 /// The verdict that the facts allow; `None` where something required is still unanswered.

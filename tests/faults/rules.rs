@@ -65,7 +65,7 @@ pub(crate) struct Rules {
     seen: usize,
     known: Vec<Known>,
     pending: Vec<Option<Pending>>,
-    had_verdict: BTreeSet<Name>,
+    verdicts: BTreeMap<Name, TokenState>,
     began: Vec<Duration>,
     excused_until: Duration,
     /// When a rejection was last seen to be confirmed.
@@ -131,9 +131,13 @@ impl Rules {
             let token = stage.tokens.iter().find(|token| token.spec.name == *name).unwrap();
             assert!(token.ever.contains(&shown), "{name} is shown as {shown:?} and never was");
             if shown != TokenState::Unknown {
-                self.had_verdict.insert(name.clone());
-            } else if self.had_verdict.contains(name) {
-                panic!("{name} had a verdict and lost it");
+                self.verdicts.insert(name.clone(), shown);
+            } else if let Some(verdict) = self.verdicts.get(name) {
+                // Hex accepts it, and something that it needs gets no answer.
+                assert!(
+                    verdict.is_dead() && view.record.is_accepted_again(),
+                    "{name} was {verdict:?} and lost that"
+                );
             }
         }
     }

@@ -41,6 +41,8 @@ pub(crate) struct Life {
     pub(crate) rejected_since: u32,
     /// When it was asked for the answer that accepted it last.
     pub(crate) accepted: Option<Duration>,
+    /// Whether it was accepted before that too, since its last death.
+    pub(crate) accepted_again: bool,
     /// The last conclusive answer, whichever.
     pub(crate) answered: Option<Duration>,
 }
@@ -58,8 +60,13 @@ impl Life {
     /// Hex accepts it, asked at `began`. `true`: it was thought dead.
     pub(crate) fn accept(&mut self, began: Duration, now: Duration) -> bool {
         let was_dead = self.is_dead();
-        *self =
-            Self { verdict: Verdict::Alive, accepted: Some(began), answered: Some(now), ..Self::default() };
+        *self = Self {
+            accepted_again: self.verdict == Verdict::Alive,
+            verdict: Verdict::Alive,
+            accepted: Some(began),
+            answered: Some(now),
+            ..Self::default()
+        };
         was_dead
     }
 

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use hex_token_exporter::domain::{Check, Scope, TokenState};
+use hex_token_exporter::domain::{Check, TokenState};
 
 use crate::{
     budget::Spending,
@@ -285,16 +285,12 @@ impl Model {
         let hex_now = self.hex_now(cast.stack, now);
         let Some(known) = &mut self.known[slot] else { return };
         let has_run_out = known.calendar.has_run_out(cast, hex_now);
-        let was_tried = |check, project| known.current((check, project)).is_some();
-        let is_asked_at_once = |it: &&Scope| !it.is_project_bound() && **it != Scope::ProjectsRun;
-        let was_asked = cast.required.iter().filter(is_asked_at_once).all(|it| was_tried(it.check(), None))
-            && cast.projects.iter().all(|it| was_tried(Check::ProjectVisible, Some(*it)));
         let state = rights::state(
             known.state,
             known.life.verdict,
             has_run_out,
             known.foreign,
-            was_asked,
+            known.life.accepted_again,
             &known.rights,
             cast,
         );

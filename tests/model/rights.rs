@@ -189,14 +189,14 @@ fn hear_scope(right: &mut Right, said: Said, now: Duration, repeat_after: Durati
     }
 }
 
-/// The state to show, in order of precedence; the one of before, where something required is open. `was_asked`
-/// tells whether all of it was asked about, but for dry runs and what needs a project.
+/// The state to show, in order of precedence; the one of before, where something required is open, but no
+/// death for longer than until the next acceptance.
 pub(crate) fn state(
     before: TokenState,
     verdict: Verdict,
     has_run_out: bool,
     foreign: bool,
-    was_asked: bool,
+    accepted_again: bool,
     rights: &Rights,
     cast: &Cast,
 ) -> TokenState {
@@ -210,7 +210,7 @@ pub(crate) fn state(
             let was_dead = matches!(before, TokenState::Expired | TokenState::Invalid);
             // Nothing is as wrong as calling a living token dead, so the first answers count then.
             let first_answers = || was_dead.then(|| rights.of_the_living(cast, LATEST)).flatten();
-            let in_vain = || (was_dead && was_asked).then_some(TokenState::Unknown);
+            let in_vain = || (was_dead && accepted_again).then_some(TokenState::Unknown);
             rights.of_the_living(cast, SETTLED).or_else(first_answers).or_else(in_vain).unwrap_or(before)
         }
     }

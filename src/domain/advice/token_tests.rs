@@ -163,11 +163,9 @@ fn a_state_that_was_the_old_credentials_says_so() {
         assert!(!text.contains("rejects") && !text.contains("has expired"), "{text}");
         told.granted(&[Check::ProjectsRead, Check::ProjectVisible]);
         told.hear(Check::ProjectsRun, Reason::ServerError, Facts::None);
-        // A death that is disproved is held no longer than for one round.
-        let held = if state.is_dead() { TokenState::Unknown } else { state };
-        told.says(held, Reason::ServerError, &["not settled yet: projects_run;", "(projects_run of kpis)"]);
+        told.says(state, Reason::ServerError, &["not settled yet: projects_run;", "(projects_run of kpis)"]);
         told.hear(Check::Identity, Reason::Connect, Facts::None);
-        told.says(held, Reason::Connect, &["Hex has accepted the token; not", "no connection"]);
+        told.says(state, Reason::Connect, &["Hex has accepted the token; not", "no connection"]);
         told.alive("ours", Exp::Absent);
         told.granted(&[Check::ProjectsRun]);
         assert_eq!(told.advice().cause, None);

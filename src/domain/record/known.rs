@@ -70,6 +70,11 @@ impl TokenRecord {
         self.accepted.map(|(_, hex)| hex).or(self.last_success)
     }
 
+    /// Whether Hex has accepted this credential more than once since it last rejected it for good.
+    pub fn is_accepted_again(&self) -> bool {
+        self.accepted_again
+    }
+
     /// When Hex last accepted any credential of this token.
     pub fn last_success(&self) -> Option<Timestamp> {
         self.last_success
