@@ -66,6 +66,8 @@ pub struct Heard<'a> {
     pub now: Moment,
     /// The same on Hex's clock.
     pub hex_now: Timestamp,
+    /// The same by the answer's own date, where that is later: what Hex accepts then has not expired before.
+    pub dated: Timestamp,
     /// The other tokens of the workspace.
     pub peers: Peers,
 }

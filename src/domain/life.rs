@@ -50,12 +50,14 @@ pub struct Pending {
     pub rejections: u32,
     /// When a mass rejection ends, by uptime.
     pub held_until: Option<Duration>,
+    /// Whether one that held it has ended already.
+    pub released: bool,
 }
 
 impl Pending {
     /// A first 401.
     pub fn start(now: Duration) -> Self {
-        Self { first: now, rejections: 0, held_until: None }
+        Self { first: now, rejections: 0, held_until: None, released: false }
     }
 
     /// Counts one more 401. `true`: it is confirmed.
@@ -64,7 +66,8 @@ impl Pending {
         if self.rejections < REJECTIONS_IN_A_ROW {
             return false;
         }
-        self.held_until = peers.mass_rejection(self.first).map(|start| start + cadence.mass_rejection_hold);
+        let mass = peers.mass_rejection(self.first, !self.released);
+        self.held_until = mass.map(|start| start + cadence.mass_rejection_hold);
         self.held_until.is_none_or(|end| now >= end)
     }
 
@@ -80,6 +83,7 @@ impl Pending {
         let held = self.held_until.take().is_some();
         if held {
             self.rejections = 0;
+            self.released = true;
         }
         held
     }
@@ -115,11 +119,15 @@ impl Peers {
     }
 
     /// The first 401 of a mass rejection that a token is part of: others are rejected too, and none has been
-    /// accepted since. Its own first 401 may have come while others were still accepted, since what rejects
-    /// everybody may begin with a few; it counts once all are rejected.
-    fn mass_rejection(self, own_first: Duration) -> Option<Duration> {
+    /// accepted since. Where it `may_be_older`, its own first 401 may have come while others were still accepted:
+    /// what rejects everybody may begin with a few. Not twice, or those that die one by one would hold each other.
+    fn mass_rejection(self, own_first: Duration, may_be_older: bool) -> Option<Duration> {
         let others = self.first_rejection?;
-        Some(if self.accepted < Some(own_first) { others.min(own_first) } else { others })
+        if self.accepted < Some(own_first) {
+            Some(others.min(own_first))
+        } else {
+            may_be_older.then_some(others)
+        }
     }
 }
 
@@ -195,11 +203,17 @@ mod tests {
             (vec![rejected(700, 790), accepted(900)], None),
             (vec![rejected(700, 790), pending(1_040), accepted(900)], Some(1_000)),
         ] {
-            let found = Peers::of(&peers, None, at(1_090)).mass_rejection(at(1_000));
+            let found = Peers::of(&peers, None, at(1_090)).mass_rejection(at(1_000), true);
             assert_eq!(found, start.map(at), "{peers:?}");
         }
         // One that was accepted itself after the other's first 401.
-        assert_eq!(Peers::of(&[pending(970)], Some(at(980)), at(1_090)).mass_rejection(at(1_000)), None);
+        assert_eq!(
+            Peers::of(&[pending(970)], Some(at(980)), at(1_090)).mass_rejection(at(1_000), true),
+            None
+        );
+        // One that was held before.
+        let others = [pending(1_040), accepted(1_001)];
+        assert_eq!(Peers::of(&others, None, at(1_090)).mass_rejection(at(1_000), false), None);
     }
 
     #[test]
@@ -236,7 +250,7 @@ mod tests {
         let cadence = Cadence::default();
         let next = |rejections, held: Option<u64>| {
             let held_until = held.map(Duration::from_secs);
-            let pending = Pending { first: at(0), rejections, held_until };
+            let pending = Pending { first: at(0), rejections, held_until, released: false };
             pending.next_repeat(Duration::from_secs(100), &cadence).as_secs() - 100
         };
         assert_eq!([next(0, None), next(1, None), next(2, None), next(3, None)], [30, 30, 60, 60]);

@@ -28,6 +28,14 @@ impl Observation {
             Seen::Failed(_) => 0,
         }
     }
+
+    /// The answer's own date, where it has one.
+    pub fn date(&self) -> Option<Timestamp> {
+        match &self.seen {
+            Seen::Answer(answer) => answer.date,
+            Seen::Failed(_) => None,
+        }
+    }
 }
 
 /// The answer, or why there was none.

@@ -179,6 +179,10 @@ impl TokenRecord {
     fn hear_life(&mut self, heard: &Heard<'_>, spec: &TokenSpec, cadence: &Cadence, effects: &mut Effects) {
         self.ask_at_once = false;
         match heard.outcome.reason {
+            // Of `projects_read` a plan may speak in any form, a firewall's too.
+            Reason::Plan if heard.question.check != Check::Identity => {
+                effects.pending = self.pending.is_some();
+            }
             Reason::Ok | Reason::Forbidden | Reason::Plan => {
                 effects.accepted = true;
                 effects.revived = matches!(self.life, Life::Rejected(_));
@@ -194,7 +198,7 @@ impl TokenRecord {
         self.life = Life::Alive;
         self.pending = None;
         // By when it was asked: a slow answer tells nothing of what has happened since.
-        self.accepted = Some((heard.now.up.saturating_sub(heard.duration), heard.hex_now));
+        self.accepted = Some((heard.now.up.saturating_sub(heard.duration), heard.dated));
         self.last_success = Some(heard.now.at);
         self.answered = Some((heard.now.up, true));
         if let Facts::Identity { exp, org_id, describes_user } = &heard.outcome.facts {

@@ -61,6 +61,7 @@ impl Ear {
             duration: Duration::ZERO,
             now: Moment { at, up: Duration::from_secs(second) },
             hex_now,
+            dated: hex_now,
             peers: Peers::default(),
         };
         self.record.apply(&heard, &self.spec, &self.cadence)

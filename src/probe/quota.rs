@@ -40,15 +40,15 @@ fn combined(text: &str, now: Timestamp) -> Option<Quota> {
         match parameter.trim().split_once('=') {
             Some(("r" | "remaining", value)) => {
                 let remaining = whole_number(value.trim())?;
-                is_tightest = tightest.is_none_or(|known| remaining < known.remaining);
-                if is_tightest {
+                is_tightest = tightest.is_none_or(|known| remaining <= known.remaining);
+                if tightest.is_none_or(|known| remaining < known.remaining) {
                     tightest = Some(Quota { remaining, reset_in: None });
                 }
             }
             Some(("t" | "reset", value)) => {
                 // Of another policy it tells nothing.
                 if let Some(quota) = tightest.as_mut().filter(|_| is_tightest) {
-                    quota.reset_in = reset_in(value.trim(), now);
+                    quota.reset_in = quota.reset_in.max(reset_in(value.trim(), now));
                 }
             }
             _ => {}
@@ -98,6 +98,7 @@ mod tests {
         assert_eq!(quota(&[("ratelimit", "\"m\";r=9;t=30, \"h\";r=2;t=900")]), Some((2, Some(900))));
         assert_eq!(quota(&[("ratelimit", "\"m\";r=2;t=30, \"h\";r=9;t=900")]), Some((2, Some(30))));
         assert_eq!(quota(&[("ratelimit", "\"m\";r=2, \"h\";r=9;t=900")]), Some((2, None)));
+        assert_eq!(quota(&[("ratelimit", "\"m\";r=0;t=1, \"h\";r=0;t=900")]), Some((0, Some(900))));
         assert_eq!(quota(&[("ratelimit", "\"m\";r=0;w=60, \"h\";r=5;w=1;t=1")]), Some((0, None)));
     }
 

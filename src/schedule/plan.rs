@@ -31,10 +31,9 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// All of it, in requests a minute, to the millionth: what adds up to exactly a budget must not seem to exceed
-    /// it.
+    /// All of it, in requests a minute.
     pub fn per_minute(self) -> f64 {
-        ((self.identity + self.rights + self.runs + self.excess) * 1e6).round() / 1e6
+        self.identity + self.rights + self.runs + self.excess
     }
 
     /// The shortest `interval` and `scope_interval` with each of which, alone, it would fit into a budget, in
@@ -94,7 +93,8 @@ pub fn demand(spec: &TokenSpec, cadence: &Cadence) -> Demand {
     }
 }
 
-/// The steady demand on each workspace that has tokens among these, in requests a minute.
+/// The steady demand on each workspace that has tokens among these, in requests a minute, to the millionth: what adds
+/// up to exactly a budget must not seem to exceed it.
 pub fn demand_by_workspace<'a>(
     specs: impl IntoIterator<Item = &'a TokenSpec>,
     cadence: &Cadence,
@@ -103,12 +103,16 @@ pub fn demand_by_workspace<'a>(
     for spec in specs {
         *by_workspace.entry(&spec.workspace.name).or_default() += demand(spec, cadence);
     }
-    by_workspace.into_iter().map(|(name, total)| (name, total.per_minute())).collect()
+    by_workspace.into_iter().map(|(name, total)| (name, to_the_millionth(total.per_minute()))).collect()
+}
+
+fn to_the_millionth(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
 /// By how much all intervals of a workspace stretch, so that its demand fits its budget: 1 where it does.
 pub fn stretch(demand_per_minute: f64, requests_per_minute: u32) -> f64 {
-    (demand_per_minute / f64::from(requests_per_minute.max(1))).max(1.0)
+    (to_the_millionth(demand_per_minute) / f64::from(requests_per_minute.max(1))).max(1.0)
 }
 
 /// How long at most something is unknown, once Hex answers. The pauses that Hex asks for come on top, and

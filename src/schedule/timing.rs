@@ -27,12 +27,6 @@ const CLOCK_STEP: Duration = Duration::from_secs(2);
 /// How long after a dry run it is looked whether it has become a real one: that may not show at once.
 const RUN_SHOWS: Duration = Duration::from_secs(5);
 
-/// How long a workspace's dry runs rest after one that may have been a real run, and of which nothing is known:
-/// less than the one that made it, so that another is made by the next.
-pub(super) fn rest_of_dry_runs(cadence: &Cadence) -> Duration {
-    RUN_RETRY.min(cadence.run_interval) * 5 / 6
-}
-
 /// From this age on, an on-demand probe asks for the identity again.
 const STALE_IDENTITY: Duration = Duration::from_secs(30);
 
@@ -334,13 +328,19 @@ impl Timing<'_> {
         })
     }
 
-    fn runs(&self) -> impl Iterator<Item = Due> {
+    fn runs(&self) -> Vec<Due> {
         let wanted = self.spec.required_scopes.contains(&Scope::ProjectsRun);
-        let from = self.dry_runs_from.filter(|_| wanted);
-        self.usable().filter_map(move |(name, id)| {
-            let due = self.right(Question::about(Check::ProjectsRun, name, id), Some(name), Class::Run);
-            Some(Due { at: due.at.max(from?), ..due })
-        })
+        let Some(from) = self.dry_runs_from.filter(|_| wanted) else { return Vec::new() };
+        let run =
+            |(name, id)| self.right(Question::about(Check::ProjectsRun, name, id), Some(name), Class::Run);
+        let mut runs: Vec<_> = self.usable().map(run).collect();
+        if from > self.now.up {
+            // They rest. Whichever has been due for longest is the next.
+            runs.sort_by_key(|due| due.at);
+            runs.truncate(1);
+            runs.iter_mut().map(|due| &mut due.at).for_each(|at| *at = from.max(*at));
+        }
+        runs
     }
 
     fn usable(&self) -> impl Iterator<Item = (&Name, &Uuid)> {

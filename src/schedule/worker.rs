@@ -19,9 +19,9 @@ use tracing::{debug, error, warn};
 use super::{
     Assignment, Lane, Shared,
     budget::Permit,
-    dry_runs::{Made, made},
+    dry_runs::{Made, made, rest_of_dry_runs},
     lock,
-    timing::{Class, Due, Guard, Timing, rest_of_dry_runs},
+    timing::{Class, Due, Guard, Timing},
 };
 use crate::{
     domain::{
@@ -170,7 +170,7 @@ impl<P: Prober> Worker<P> {
     fn next_due(&mut self) -> Option<Due> {
         let view = self.shared.store.token(&self.handle.name)?;
         // What can't be proven any more is given up, or no other dry run would ever go out.
-        let lives = view.record.life() == Life::Alive;
+        let lives = view.record.life() == Life::Alive && view.credential.problem.is_none();
         let is_of_now = |(name, id): &(Name, Uuid)| view.spec.projects.get(name) == Some(id);
         if self.guard.take_if(|guard| !lives || !is_of_now(&guard.project)).is_some() {
             self.release_dry_runs();

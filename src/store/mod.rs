@@ -198,13 +198,15 @@ impl Store {
             Reason::Unauthorized => inner.peers(inner.tokens.get(name)?, now),
             _ => Peers::default(),
         };
+        let hex_now = inner.hex_now(&spec.workspace.name, now);
         let heard = Heard {
             question: &observation.question,
             outcome: &outcome,
             status: observation.status(),
             duration: observation.duration,
             now,
-            hex_now: inner.hex_now(&spec.workspace.name, now),
+            hex_now,
+            dated: observation.date().map_or(hex_now, |date| date.max(hex_now)),
             peers,
         };
         let view = Arc::make_mut(inner.tokens.get_mut(name)?);

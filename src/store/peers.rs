@@ -29,6 +29,7 @@ impl Inner {
         let view = self.tokens.get(name)?;
         let pending = view.record.pending().filter(|pending| pending.is_on_the_brink())?;
         let accepted = self.others(view).filter_map(|other| other.record.as_peer().accepted).max();
+        let accepted = accepted.max(view.record.as_peer().accepted);
         let mut silent = None;
         for other in self.others(view) {
             let answered = other.record.answered().map(|(at, _)| at);

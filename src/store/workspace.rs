@@ -14,7 +14,7 @@ use crate::domain::{
     life::Life,
 };
 
-/// How long an answer speaks for the health of the API.
+/// How long an answer speaks for the health of the API; and how much later another may speak for its clock.
 const FRESH: Duration = Duration::from_mins(1);
 
 /// How often the rejected tokens of a workspace may be asked again because another was accepted again.
@@ -104,14 +104,16 @@ impl WorkspaceRecord {
     }
 
     /// One answer alone sets the clock by no more than a token's grace: by it, all tokens of the workspace expire.
+    /// Nor do several at once, which may come from the same place.
     fn hear_date(&mut self, date: Timestamp, now: Moment) {
         let goes_on = |clock: (Timestamp, Moment)| {
             time_on(clock, now).is_some_and(|expected| date.duration_since(expected).abs() <= GRACE)
         };
-        if self.told.is_none_or(goes_on) || self.doubted.is_some_and(goes_on) {
+        let doubted = self.doubted.filter(|clock| goes_on(*clock));
+        if self.told.is_none_or(goes_on) || doubted.is_some_and(|(_, then)| now.since(then) >= FRESH) {
             (self.told, self.doubted) = (Some((date, now)), None);
         } else {
-            self.doubted = Some((date, now));
+            self.doubted = doubted.or(Some((date, now)));
         }
     }
 

@@ -61,7 +61,8 @@ impl Model {
             let is_sure = life(it).verdict == Verdict::Alive && life(it).doubt.is_none();
             is_sure && self.config.tokens[*it].readable
         };
-        let accepted = others.iter().filter_map(|it| life(it).accepted).max();
+        let own = self.known[slot].as_ref().and_then(|it| it.life.accepted);
+        let accepted = others.iter().filter_map(|it| life(it).accepted).chain(own).max();
         let doubted = |it: &usize| life(it).doubt.is_some_and(|it| Some(it.first) > accepted);
         let tells = |it: &usize| lives(it) && life(it).answered >= Some(doubt.first);
         if doubt.rejections != 2 || others.iter().any(|it| doubted(it) || tells(it)) {

@@ -28,6 +28,8 @@ pub(crate) struct Doubt {
     pub(crate) rejections: u32,
     /// The end of a mass rejection.
     pub(crate) held_until: Option<Duration>,
+    /// Whether it was held before.
+    pub(crate) was_held: bool,
 }
 
 /// What is known of the life of one credential.
@@ -78,10 +80,11 @@ impl Life {
             self.rejected_since += u32::from(heard_before);
             return false;
         }
-        let mut doubt = self.doubt.unwrap_or(Doubt { first: now, rejections: 0, held_until: None });
+        let mut doubt =
+            self.doubt.unwrap_or(Doubt { first: now, rejections: 0, held_until: None, was_held: false });
         doubt.rejections += 1;
         if doubt.rejections >= 3 {
-            let mass = mass_rejection(doubt.first, self.accepted, others, now);
+            let mass = mass_rejection(doubt, self.accepted, others, now);
             doubt.held_until = mass.map(|began| began + cadence.mass_rejection_hold);
             if doubt.held_until.is_none_or(|end| now >= end) {
                 self.doubt = None;
@@ -97,7 +100,7 @@ impl Life {
     pub(crate) fn release(&mut self) -> bool {
         match &mut self.doubt {
             Some(doubt) if doubt.held_until.is_some() => {
-                (doubt.held_until, doubt.rejections) = (None, 0);
+                (doubt.held_until, doubt.rejections, doubt.was_held) = (None, 0, true);
                 true
             }
             _ => false,
@@ -125,10 +128,10 @@ impl Life {
     }
 }
 
-/// When a mass rejection began that a token first rejected at `own` is part of. Others are rejected now or were
+/// When a mass rejection began that a token in doubt is part of. Others are rejected now or were
 /// a few minutes ago, and nobody was accepted since: neither they nor this one.
 fn mass_rejection(
-    own: Duration,
+    doubt: Doubt,
     own_accepted: Option<Duration>,
     others: &[Life],
     now: Duration,
@@ -141,6 +144,9 @@ fn mass_rejection(
         _ => None,
     });
     let began = rejected.filter(is_later).min()?;
-    // A few may have been rejected before the last was accepted.
-    Some(Some(own).filter(is_later).map_or(began, |own| began.min(own)))
+    // A few may have been rejected before the last was accepted; but once held, it is on its own.
+    match Some(doubt.first).filter(is_later) {
+        Some(own) => Some(began.min(own)),
+        None => (!doubt.was_held).then_some(began),
+    }
 }

@@ -94,7 +94,8 @@ impl Model {
         for stack in 0..STACKS {
             let Some((worker, slot, project)) = self.stacks[stack].proofs.open else { continue };
             let cast = &self.config.tokens[slot];
-            let lives = |it: &Known| it.worker == worker && it.life.verdict == Verdict::Alive;
+            let lives =
+                |it: &Known| it.worker == worker && it.life.verdict == Verdict::Alive && cast.readable;
             let goes_on = cast.projects.contains(&project) && self.known[slot].as_ref().is_some_and(lives);
             if !goes_on {
                 self.stacks[stack].proofs.open = None;

@@ -319,14 +319,18 @@ impl Model {
             let is_near = |(then, at): (f64, Duration)| {
                 (date - then - now.saturating_sub(at).as_secs_f64()).abs() <= 300.0
             };
-            // Two must agree before the clock is set by more than means something.
-            if told.is_none_or(is_near) || doubted.is_some_and(is_near) {
+            // Two that are a minute apart must agree before the clock is set by more than means something.
+            let agrees = doubted.filter(|clock| is_near(*clock));
+            let is_later = agrees.is_some_and(|(_, at)| now >= at + Duration::from_mins(1));
+            if told.is_none_or(is_near) || is_later {
                 (*told, *doubted) = (Some((date, now)), None);
             } else {
-                *doubted = Some((date, now));
+                *doubted = agrees.or(Some((date, now)));
             }
         }
         let (hex_now, local) = (self.hex_now(stack, now), local(now));
+        #[expect(clippy::cast_precision_loss, reason = "dates of this century are exact")]
+        let dated = date.map_or(hex_now, |date| hex_now.max(date as f64));
         let others = self.others(slot);
         let cadence = self.config.cadence;
         let Some(known) = &mut self.known[slot] else { return };
@@ -340,14 +344,15 @@ impl Model {
         if question == known.life_question() {
             known.at_once = None;
             match said {
+                Said::Plan if known.is_older => {}
                 Said::Yes { .. } | Said::Forbidden | Said::Plan => {
                     (accepted, revived) = (true, known.life.accept(request.began, now));
                     match said {
                         Said::Yes { exp, foreign } if !known.is_older => {
                             known.foreign = foreign;
-                            known.calendar.accept(exp, hex_now, local);
+                            known.calendar.accept(exp, dated, local);
                         }
-                        _ => known.calendar.accept(Date::Untold, hex_now, local),
+                        _ => known.calendar.accept(Date::Untold, dated, local),
                     }
                 }
                 Said::Unauthorized if known.life.reject(now, &others, &cadence) => {

@@ -140,6 +140,29 @@ async fn a_401_from_before_the_last_acceptance_is_part_of_a_mass_rejection_once_
     }
 }
 
+/// Who was accepted after one that is in doubt asks somebody else.
+#[tokio::test(start_paused = true)]
+async fn a_mass_rejection_after_an_acceptance_of_its_own_is_seen_by_a_witness() {
+    for start in 0..10 {
+        let sim = Sim::start(["a", "b", "c"].map(token));
+        sim.until(mins(20) + secs(31 * start)).await;
+        sim.account("b", |account| account.fault = Some(Fault::Status(401)));
+        sim.scheduler.probe_now(&name("b")).unwrap().await.unwrap();
+        sim.until(sim.now() + secs(1)).await;
+        sim.scheduler.probe_now(&name("a")).unwrap().await.unwrap();
+        sim.hex.script().outage = Some(Fault::Status(401));
+        sim.until(sim.now() + secs(31)).await;
+        sim.scheduler.probe_now(&name("a")).unwrap().await.unwrap();
+        sim.until(sim.now() + mins(9)).await;
+        sim.hex.script().outage = None;
+        sim.account("b", |account| account.fault = None);
+        sim.until(sim.now() + mins(15)).await;
+        for token in ["a", "b", "c"] {
+            assert_eq!(sim.states(token), [S::Unknown, S::Valid], "{token}, {start}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_from_before_a_mass_rejection_does_not_end_it() {
     let sim = Sim::start(["a", "b", "c"].map(token));

@@ -174,6 +174,23 @@ async fn of_dry_runs_of_which_nothing_is_known_there_is_one_at_a_time_and_everyb
     }
 }
 
+/// The projects of a token take turns as well.
+#[tokio::test(start_paused = true)]
+async fn a_project_whose_dry_runs_are_never_answered_does_not_keep_others_from_theirs() {
+    let sim = Sim::start([runner("airflow").project("a").project("b")]);
+    for project in ["a", "b"] {
+        sim.hex.script().unanswered.insert(project_id(project));
+    }
+    sim.until(hours(2)).await;
+    let calls = sim.calls();
+    let of = |project: &str| {
+        let is_run = |call: &&crate::hex::Call| call.check == Check::ProjectsRun;
+        calls.iter().filter(is_run).filter(|call| call.project.as_deref() == Some(project)).count()
+    };
+    assert!(of("a") >= 2 && of("b") >= 1, "{} and {}", of("a"), of("b"));
+    assert_eq!((of("churn"), of("kpis")), (1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_that_hex_calls_unprocessable_changes_nothing_and_is_tried_again_after_30_minutes() {
     let sim = Sim::start([runner("airflow")]);

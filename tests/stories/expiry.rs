@@ -179,6 +179,18 @@ async fn two_workspaces_that_swap_their_names_keep_their_clocks() {
     assert_eq!(sim.states("airflow"), [S::Unknown, S::Valid]);
 }
 
+/// As after a machine was suspended, in which our uptime stands still.
+#[tokio::test(start_paused = true)]
+async fn what_hex_has_just_accepted_does_not_expire_because_its_clock_has_moved() {
+    let sim = Sim::start([token("a").expires(hours(24)), token("b").expires(hours(24 * 30))]);
+    sim.until(mins(20)).await;
+    sim.hex.script().skew = Some(SignedDuration::from_hours(72));
+    sim.until(hours(2)).await;
+    assert_eq!(sim.workspace().skew_seconds, Some(72.0 * 3600.0));
+    assert_eq!(sim.states("a"), [S::Unknown, S::Valid]);
+    assert_eq!(expiry(&sim, "a"), Expiry::Unknown);
+}
+
 /// One answer that comes from another time must not make anybody expire, or come back from it.
 #[tokio::test(start_paused = true)]
 async fn a_single_date_far_off_sets_no_clock_and_two_that_agree_do() {
@@ -200,9 +212,11 @@ async fn a_single_date_far_off_sets_no_clock_and_two_that_agree_do() {
     }
     let skew = SignedDuration::from_mins(-60);
     sim.hex.script().skew = Some(skew);
-    for token in ["a", "b"] {
+    for token in ["a", "b", "c"] {
         assert_eq!(sim.workspace().skew_seconds, Some(0.0));
         sim.scheduler.probe_now(&name(token)).unwrap().await.unwrap();
+        // The second comes too soon after the first.
+        sim.until(sim.now() + secs(31)).await;
     }
     assert_eq!(sim.workspace().skew_seconds, Some(skew.as_secs_f64()));
 }

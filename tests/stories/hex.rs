@@ -114,6 +114,8 @@ pub(crate) struct Script {
     /// What a request for a run that does not exist meets.
     pub(crate) no_such_run: Fault,
     pub(crate) real_runs: usize,
+    /// Projects of which no dry run is answered.
+    pub(crate) unanswered: BTreeSet<Uuid>,
     pub(crate) calls: Vec<Call>,
     in_flight: BTreeMap<String, usize>,
     runs: u128,
@@ -149,6 +151,7 @@ impl Hex {
                 honours_dry_run: true,
                 no_such_run: Fault::Status(404),
                 real_runs: 0,
+                unanswered: BTreeSet::new(),
                 calls: Vec::new(),
                 in_flight: BTreeMap::new(),
                 runs: 0,
@@ -225,6 +228,11 @@ impl Script {
         }
         if let Some(fault) = account.faults.get(&check) {
             return fault.seen();
+        }
+        if check == Check::ProjectsRun
+            && question.project.as_ref().is_some_and(|(_, id)| self.unanswered.contains(id))
+        {
+            return Fault::Lost(Failure::Timeout).seen();
         }
         if let Some(scope) = check.scope() {
             if account.beyond_plan.contains(&scope) {

@@ -202,6 +202,31 @@ async fn a_regenerated_token_goes_back_to_valid_and_never_shows_unknown() {
     assert_eq!(view.record.expiry(&view.spec).date(), Some(crate::cast::date(hours(200))));
 }
 
+/// It is held once at most for others that come and go.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_flaps_does_not_keep_a_dead_one_from_being_told() {
+    let sim = Sim::start(["dead", "flaps", "lives"].map(token));
+    sim.until(mins(20)).await;
+    sim.account("dead", |account| account.dead = true);
+    while sim.view("dead").record.pending().is_none() {
+        sim.until(sim.now() + secs(1)).await;
+    }
+    let first = sim.now();
+    for _ in 0..12 {
+        sim.account("flaps", |account| account.fault = None);
+        sim.until(sim.now() + secs(31)).await;
+        sim.scheduler.probe_now(&name("flaps")).unwrap().await.unwrap();
+        sim.until(sim.now() + secs(31)).await;
+        // It is rejected twice, and not a third time.
+        sim.account("flaps", |account| account.fault = Some(Fault::Status(401)));
+        sim.scheduler.probe_now(&name("flaps")).unwrap().await.unwrap();
+        sim.until(sim.now() + secs(62)).await;
+    }
+    assert_eq!(sim.states("dead"), [S::Unknown, S::Valid, S::Invalid]);
+    let told = secs(sim.changed_at("dead")).saturating_sub(first);
+    assert!(told <= mins(10), "{told:?}");
+}
+
 /// What Hex accepts must not be called dead for as long as something else gets no answer.
 #[tokio::test(start_paused = true)]
 async fn a_disproved_death_does_not_outlast_the_next_acceptance() {

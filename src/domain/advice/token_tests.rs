@@ -55,6 +55,7 @@ impl Told {
             duration: Duration::ZERO,
             now: Moment { at: at(self.second), up: Duration::from_secs(self.second) },
             hex_now: at(self.second),
+            dated: at(self.second),
             peers: Peers::default(),
         };
         self.record.apply(&heard, &self.spec, &Cadence::default());
