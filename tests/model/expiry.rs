@@ -1,10 +1,15 @@
 //! The reference: when a credential expires, and whether that has happened. Dates are seconds since 1970
 //! on Hex's clock.
 
+use std::time::Duration;
+
 use hex_token_exporter::domain::Expiry;
 use jiff::Timestamp;
 
-use crate::cast::{Cast, Date};
+use crate::{
+    cast::{Cast, Date},
+    model::Stack,
+};
 
 /// How far past a date everything may be that still means nothing.
 const GRACE: f64 = 300.0;
@@ -89,6 +94,23 @@ impl Calendar {
                 hex_now > date + GRACE && self.latest_acceptance().is_none_or(|accepted| accepted <= date)
             }
             _ => false,
+        }
+    }
+}
+
+impl Stack {
+    /// An answer has told the date. Two that are a minute apart must agree before the clock is set by more than
+    /// means something.
+    pub(crate) fn hear_date(&mut self, date: i64, now: Duration) {
+        let date = seconds(date);
+        let is_near =
+            |(then, at): (f64, Duration)| (date - then - now.saturating_sub(at).as_secs_f64()).abs() <= GRACE;
+        let agrees = self.doubted.filter(|clock| is_near(*clock));
+        let is_later = agrees.is_some_and(|(_, at)| now >= at + Duration::from_mins(1));
+        if self.told.is_none_or(is_near) || is_later {
+            (self.told, self.doubted) = (Some((date, now)), None);
+        } else {
+            self.doubted = agrees.or(Some((date, now)));
         }
     }
 }

@@ -129,9 +129,9 @@ impl Known {
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
     /// What Hex's clock last said, in seconds since 1970, and when.
-    told: Option<(f64, Duration)>,
+    pub(crate) told: Option<(f64, Duration)>,
     /// The same of an answer that stands alone against it.
-    doubted: Option<(f64, Duration)>,
+    pub(crate) doubted: Option<(f64, Duration)>,
     /// When the rejected were last given hope by a revival.
     pub(crate) hope: Option<Duration>,
     /// The token that was last told to wait, and when.
@@ -313,20 +313,7 @@ impl Model {
             return;
         }
         if let (true, Some(date)) = (said.is_conclusive(), date) {
-            #[expect(clippy::cast_precision_loss, reason = "dates of this century are exact")]
-            let date = date as f64;
-            let Stack { told, doubted, .. } = &mut self.stacks[stack];
-            let is_near = |(then, at): (f64, Duration)| {
-                (date - then - now.saturating_sub(at).as_secs_f64()).abs() <= 300.0
-            };
-            // Two that are a minute apart must agree before the clock is set by more than means something.
-            let agrees = doubted.filter(|clock| is_near(*clock));
-            let is_later = agrees.is_some_and(|(_, at)| now >= at + Duration::from_mins(1));
-            if told.is_none_or(is_near) || is_later {
-                (*told, *doubted) = (Some((date, now)), None);
-            } else {
-                *doubted = agrees.or(Some((date, now)));
-            }
+            self.stacks[stack].hear_date(date, now);
         }
         let (hex_now, local) = (self.hex_now(stack, now), local(now));
         #[expect(clippy::cast_precision_loss, reason = "dates of this century are exact")]
