@@ -132,7 +132,7 @@ impl Rules {
             assert!(token.ever.contains(&shown), "{name} is shown as {shown:?} and never was");
             if shown != TokenState::Unknown {
                 self.verdicts.insert(name.clone(), shown);
-            } else if let Some(verdict) = self.verdicts.get(name) {
+            } else if let Some(verdict) = self.verdicts.remove(name) {
                 // Hex accepts it, and something that it needs gets no answer.
                 assert!(
                     verdict.is_dead() && view.record.is_accepted_again(),
