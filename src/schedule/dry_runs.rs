@@ -10,14 +10,14 @@ use std::{
 use super::plan::RUN_RETRY;
 use crate::domain::{Answer, Body, Cadence, Facts, Failure, Name, Observation, Seen, Uuid};
 
+/// How long a token leaves the turn to each that has had none for longer.
+const TURN: Duration = Duration::from_secs(1);
+
 /// How long a workspace's dry runs rest after one that may have been a real run, and of which nothing is known:
 /// less than the one that made it, so that another is made by the next.
 pub(super) fn rest_of_dry_runs(cadence: &Cadence) -> Duration {
     RUN_RETRY.min(cadence.run_interval) * 5 / 6
 }
-
-/// How long a token leaves the turn to each that has had none for longer.
-const TURN: Duration = Duration::from_secs(1);
 
 /// What is known of a workspace's dry runs since the start.
 #[derive(Debug, Default)]

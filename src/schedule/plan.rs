@@ -1,11 +1,6 @@
 //! PURE: what a configuration costs Hex, in requests, and how soon it tells what has happened.
 
-use std::{
-    collections::BTreeMap,
-    iter::Sum,
-    ops::{Add, AddAssign},
-    time::Duration,
-};
+use std::{collections::BTreeMap, iter::Sum, ops::Add, time::Duration};
 
 use crate::domain::{Cadence, Name, Scope, TokenSpec};
 
@@ -65,12 +60,6 @@ impl Add for Demand {
     }
 }
 
-impl AddAssign for Demand {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
 impl Sum for Demand {
     fn sum<I: Iterator<Item = Self>>(demands: I) -> Self {
         demands.fold(Self::default(), Add::add)
@@ -101,7 +90,8 @@ pub fn demand_by_workspace<'a>(
 ) -> BTreeMap<&'a Name, f64> {
     let mut by_workspace: BTreeMap<&Name, Demand> = BTreeMap::new();
     for spec in specs {
-        *by_workspace.entry(&spec.workspace.name).or_default() += demand(spec, cadence);
+        let total = by_workspace.entry(&spec.workspace.name).or_default();
+        *total = *total + demand(spec, cadence);
     }
     by_workspace.into_iter().map(|(name, total)| (name, to_the_millionth(total.per_minute()))).collect()
 }

@@ -333,14 +333,13 @@ impl Timing<'_> {
         let Some(from) = self.dry_runs_from.filter(|_| wanted) else { return Vec::new() };
         let run =
             |(name, id)| self.right(Question::about(Check::ProjectsRun, name, id), Some(name), Class::Run);
-        let mut runs: Vec<_> = self.usable().map(run).collect();
-        if from > self.now.up {
-            // They rest. Whichever has been due for longest is the next.
-            runs.sort_by_key(|due| due.at);
-            runs.truncate(1);
-            runs.iter_mut().map(|due| &mut due.at).for_each(|at| *at = from.max(*at));
+        let runs = self.usable().map(run);
+        if from <= self.now.up {
+            return runs.collect();
         }
-        runs
+        // They rest. Whichever has been due for longest is the next, or the first by name would always be.
+        let next = runs.min_by_key(|due| due.at).map(|due| Due { at: due.at.max(from), ..due });
+        next.into_iter().collect()
     }
 
     fn usable(&self) -> impl Iterator<Item = (&Name, &Uuid)> {

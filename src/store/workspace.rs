@@ -14,8 +14,11 @@ use crate::domain::{
     life::Life,
 };
 
-/// How long an answer speaks for the health of the API; and how much later another may speak for its clock.
+/// How long an answer speaks for the health of the API.
 const FRESH: Duration = Duration::from_mins(1);
+
+/// How much later another answer must agree before the clock jumps: those of one moment may come from one place.
+const AGREES_AFTER: Duration = Duration::from_mins(1);
 
 /// How often the rejected tokens of a workspace may be asked again because another was accepted again.
 const RECONSIDER_EVERY: Duration = Duration::from_mins(5);
@@ -104,13 +107,12 @@ impl WorkspaceRecord {
     }
 
     /// One answer alone sets the clock by no more than a token's grace: by it, all tokens of the workspace expire.
-    /// Nor do several at once, which may come from the same place.
     fn hear_date(&mut self, date: Timestamp, now: Moment) {
         let goes_on = |clock: (Timestamp, Moment)| {
             time_on(clock, now).is_some_and(|expected| date.duration_since(expected).abs() <= GRACE)
         };
         let doubted = self.doubted.filter(|clock| goes_on(*clock));
-        if self.told.is_none_or(goes_on) || doubted.is_some_and(|(_, then)| now.since(then) >= FRESH) {
+        if self.told.is_none_or(goes_on) || doubted.is_some_and(|(_, then)| now.since(then) >= AGREES_AFTER) {
             (self.told, self.doubted) = (Some((date, now)), None);
         } else {
             self.doubted = doubted.or(Some((date, now)));
